@@ -1,0 +1,3 @@
+module github.com/curfewhq/curfew
+
+go 1.26
