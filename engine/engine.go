@@ -1,0 +1,52 @@
+// Package engine holds the interface that protocols plug into. An engine parses
+// its own permissions, speaks its own protocol, and reaches nothing without a
+// session.
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/session"
+)
+
+// Engine speaks one protocol. Implementations pass enginetest. An engine that
+// can make temporary accounts is a lease.Maker too.
+type Engine interface {
+	Type() curfew.EngineType
+	// CheckResource refuses a resource whose address or options the engine does not understand.
+	CheckResource(curfew.Resource) error
+	// CheckPermission refuses lines that are not in the engine's grammar, or that
+	// it could not enforce on the resource.
+	CheckPermission(curfew.Resource, curfew.Permission) error
+	// Effect says a permission in plain English: "read 2 tables and change rows in refunds";
+	// dangerous parts are listed apart.
+	Effect(curfew.Permission) (effect string, dangers []string)
+	// Covers reports whether everything b allows lies within a. In doubt: no.
+	Covers(a, b curfew.Permission) bool
+	// Serve speaks with one client until it leaves or is cut. It owns conn.
+	Serve(ctx context.Context, conn net.Conn, gate Gatekeeper)
+}
+
+// Gatekeeper is the gateway as an engine sees it.
+type Gatekeeper interface {
+	// TLS is the server side configuration; nil: this listener speaks plain (loopback only).
+	TLS() *tls.Config
+	// Verifier returns the SCRAM-SHA-256 verifier of a connection credential. For an
+	// unknown, used or expired one it returns a mock of the same shape that no password fits.
+	Verifier(ctx context.Context, id curfew.CredentialID) Verifier
+	// Open turns a proved claim into a live session, or says why not: a *curfew.Error
+	// whose Message and Fix are meant for the client.
+	Open(ctx context.Context, claim access.Claim) (*session.Session, error)
+}
+
+// Verifier is what SCRAM-SHA-256 needs on the server's side (RFC 5802, RFC 7677).
+type Verifier struct {
+	Salt       []byte
+	Iterations int
+	StoredKey  []byte
+	ServerKey  []byte
+}
