@@ -24,6 +24,12 @@ type Facts struct {
 	Workflow  *curfew.Workflow // named in the request, as known now; nil: none named
 	Freezes   []curfew.Freeze
 	Holding   []curfew.RoleName // roles the principal holds now
+	// Self are the principals that are the requester by another name: aliases,
+	// delegates, agents, an agent's owner. What they brought about is self-declared.
+	Self []curfew.Principal
+	// Roles lets exclusions count both ways and through included roles; nil: only
+	// those that Role itself names.
+	Roles map[curfew.RoleName]curfew.Role
 	// Approvers returns who may approve this need for this requester, settled and
 	// enabled people only, without the requester.
 	Approvers func(curfew.Policy, curfew.ApprovalNeed) []curfew.Principal
