@@ -1,10 +1,6 @@
 package quorum
 
-import (
-	"slices"
-
-	"github.com/curfewhq/curfew"
-)
+import "github.com/curfewhq/curfew"
 
 // assign gives each person to at most one need, so that as many as possible are
 // given (augmenting paths, Kuhn 1955), and returns how many each need got. What
@@ -25,7 +21,7 @@ func (b ballot) assign(people []curfew.Principal) []int {
 // give finds the person a place, moving others to other needs where that frees one.
 func (b ballot) give(p curfew.Principal, given [][]curfew.Principal, tried []bool) bool {
 	for i, n := range b.needs {
-		if tried[i] || !slices.Contains(n.From, p) {
+		if tried[i] || !b.may[i][p] {
 			continue
 		}
 		tried[i] = true

@@ -8,6 +8,7 @@
 package quorum
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ type Missing struct {
 
 // Tally counts the votes against all the needs together.
 func Tally(requester curfew.Principal, excluded Excluded, needs []Need, votes []Vote) Result {
-	b := ballot{requester, excluded, needs}
+	b := newBallot(requester, excluded, needs)
 	yes, no := b.count(votes)
 	result := Result{State: Pending, Yes: yes, No: no}
 	result.Missing = b.missing(yes)
@@ -78,7 +79,7 @@ func Tally(requester curfew.Principal, excluded Excluded, needs []Need, votes []
 // Lacking says what would be missing if everybody who may decide said yes: empty
 // if the needs can be met at all.
 func Lacking(requester curfew.Principal, excluded Excluded, needs []Need) []Missing {
-	b := ballot{requester, excluded, needs}
+	b := newBallot(requester, excluded, needs)
 	var all []curfew.Principal
 	for _, n := range needs {
 		all = append(all, n.From...)
@@ -88,17 +89,26 @@ func Lacking(requester curfew.Principal, excluded Excluded, needs []Need) []Miss
 
 // ballot is one question put to people.
 type ballot struct {
-	requester curfew.Principal
-	excluded  Excluded
-	needs     []Need
+	needs []Need
+	may   []map[curfew.Principal]bool // need by need, who counts for it
+}
+
+func newBallot(requester curfew.Principal, excluded Excluded, needs []Need) ballot {
+	b := ballot{needs: needs, may: make([]map[curfew.Principal]bool, len(needs))}
+	for i, n := range needs {
+		b.may[i] = make(map[curfew.Principal]bool, len(n.From))
+		for _, p := range n.From {
+			if p != "" && p != requester && !excluded[p] {
+				b.may[i][p] = true
+			}
+		}
+	}
+	return b
 }
 
 // mayDecide reports whether the principal counts for some need.
 func (b ballot) mayDecide(p curfew.Principal) bool {
-	if p == "" || p == b.requester || b.excluded[p] {
-		return false
-	}
-	return slices.ContainsFunc(b.needs, func(n Need) bool { return slices.Contains(n.From, p) })
+	return slices.ContainsFunc(b.may, func(may map[curfew.Principal]bool) bool { return may[p] })
 }
 
 // deciders returns the distinct ones who may decide, sorted.
@@ -133,15 +143,18 @@ func (b ballot) count(votes []Vote) (yes, no []curfew.Principal) {
 	return b.deciders(yes), b.deciders(no)
 }
 
-// missing assigns the people to the needs, as many as can be, and lists what is
+// missing assigns the people, sorted, to the needs, as many as can be, and lists what is
 // left open.
 func (b ballot) missing(people []curfew.Principal) []Missing {
 	filled := b.assign(people)
 	var missing []Missing
 	for i, n := range b.needs {
 		if more := max(n.Count, 1) - filled[i]; more > 0 {
-			could := b.deciders(n.From)
-			could = slices.DeleteFunc(could, func(p curfew.Principal) bool { return slices.Contains(people, p) })
+			could := slices.Sorted(maps.Keys(b.may[i]))
+			could = slices.DeleteFunc(could, func(p curfew.Principal) bool {
+				_, voted := slices.BinarySearch(people, p)
+				return voted
+			})
 			missing = append(missing, Missing{Need: i, Count: more, Could: could})
 		}
 	}
