@@ -14,6 +14,7 @@ import (
 func Clean(s string, most int) string {
 	const ellipsis = "…"
 	var b strings.Builder
+	fits := 0 // how much stays if it has to be cut
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		piece := s[i : i+size]
@@ -23,15 +24,17 @@ func Clean(s string, most int) string {
 		case acts(r):
 			piece = escape(r)
 		}
-		rest := i + size
-		if b.Len()+len(piece) > most || rest < len(s) && b.Len()+len(piece)+len(ellipsis) > most {
-			if b.Len()+len(ellipsis) <= most {
-				b.WriteString(ellipsis)
+		if b.Len()+len(piece) > most {
+			if most < len(ellipsis) {
+				return ""
 			}
-			break
+			return b.String()[:fits] + ellipsis
 		}
 		b.WriteString(piece)
-		i = rest
+		if b.Len()+len(ellipsis) <= most {
+			fits = b.Len()
+		}
+		i += size
 	}
 	return b.String()
 }

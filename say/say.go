@@ -21,7 +21,8 @@ const maxName = 40
 // Names shows opaque identifiers as people know them.
 type Names func(curfew.Principal) string
 
-func (n Names) of(p curfew.Principal) string {
+// Of returns the name to show, the identifier itself where there is none.
+func (n Names) Of(p curfew.Principal) string {
 	if n != nil {
 		if name := n(p); name != "" {
 			return Clean(name, 80)
