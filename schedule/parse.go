@@ -30,7 +30,7 @@ func Parse(text string) (Window, error) {
 		days, hours, zone = fields[0], fields[1], fields[2]
 	case len(fields) == 2 && strings.Contains(fields[1], ":"):
 		return Window{}, problem(text, "it names no zone", text+" Europe/Paris")
-	case len(fields) == 2 && strings.Contains(fields[0], ":"):
+	case len(fields) == 2 && fields[0][0] >= '0' && fields[0][0] <= '9':
 		return Window{}, problem(text, "it names no weekdays", "daily "+text)
 	default:
 		return Window{}, problem(text, "it is not weekdays, hours and a zone", example)
