@@ -145,7 +145,7 @@ func (b *book) named(n *node, s *shape, what string) {
 
 func (b *book) scalar(n *node, s *shape, what string) {
 	if n.kind != scalar {
-		b.at(n, what+" is one value", "")
+		b.at(n, what+" is one value", "put text with a colon, a dash or a comma in it into quotes")
 		return
 	}
 	switch s.form {
