@@ -92,6 +92,18 @@ func TestStillHolds(t *testing.T) {
 	}
 }
 
+func TestWhoCouldApproveLeavesOutTheRequester(t *testing.T) {
+	f := facts()
+	f.Self = []curfew.Principal{"p_owner"}
+	f.Approvers = func(curfew.Policy, curfew.ApprovalNeed) []curfew.Principal {
+		return []curfew.Principal{"p_owner", "p_dana", "p_alice", "", "p_dana"}
+	}
+	got := Decide([]curfew.Policy{onCall()}, f).Best.Approvals[0].From
+	if len(got) != 1 || got[0] != "p_dana" {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestDefaultDeny(t *testing.T) {
 	p := onCall()
 	p.Roles = []curfew.RoleName{"another"}
