@@ -187,7 +187,7 @@ func parseZone(text, zone string) (*time.Location, error) {
 		return time.UTC, nil
 	}
 	region, _, hasCity := strings.Cut(zone, "/")
-	if hasCity && region != "posix" && region != "right" && knownRegion(known, region) {
+	if hasCity && knownRegion(known, region) {
 		if loc, err := time.LoadLocation(zone); err == nil && loc.String() == zone {
 			return loc, nil
 		}
