@@ -219,7 +219,6 @@ type (
 		Duration  time.Duration `json:"duration"`
 		Start     time.Time     `json:"start,omitzero"`
 		Reason    Sealed        `json:"reason"`
-		ReasonTag []byte        `json:"reason_tag"` // SHA-256 of salt and text: what was shown cannot be changed
 		Workflow  WorkflowID    `json:"workflow,omitempty"`
 		Policy    PolicyName    `json:"policy"`
 		Extends   GrantID       `json:"extends,omitempty"`

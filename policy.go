@@ -11,8 +11,8 @@ type Policy struct {
 	// Hours are the windows, in the text package schedule reads; empty means at
 	// any time. Being inside one of them is enough.
 	Hours []string `json:"hours,omitempty"`
-	// ExceptFreezes closes the policy during every freeze of the configuration
-	// unless it is false by name ("during freezes: allowed").
+	// DuringFreezes lets the policy stay open during the configuration's freezes,
+	// which otherwise close it ("freezes: allowed").
 	DuringFreezes bool             `json:"during_freezes,omitempty"`
 	Workflows     []WorkflowNeed   `json:"workflows,omitempty"` // each must be met
 	Approvals     []ApprovalNeed   `json:"approvals,omitempty"` // each must be met, each by people of its own
@@ -60,7 +60,8 @@ type WorkflowNeed struct {
 	// AssignedToRequester asks that the requester is the assignee.
 	AssignedToRequester bool `json:"assigned_to_requester,omitempty"`
 	// AcceptSelfDeclared lets a workflow count that the requester, or nobody
-	// known, opened or assigned. Without it somebody else must have (THREATS 9).
+	// known, opened or assigned. Without it somebody else must have, unless the
+	// policy asks for another person's approval as well (THREATS 9).
 	AcceptSelfDeclared bool `json:"accept_self_declared,omitempty"`
 }
 

@@ -19,15 +19,22 @@ type Grant struct {
 	Starts    curfew.StartRule    `json:"starts"`
 	Duration  time.Duration       `json:"duration"` // as approved
 	Approved  time.Time           `json:"approved"`
-	By        []curfew.Principal  `json:"by,omitempty"` // who approved
+	By        []curfew.Principal  `json:"by,omitempty"`        // who approved
+	NotBefore time.Time           `json:"not_before,omitzero"` // asked start
+	UseBy     time.Time           `json:"use_by"`              // lapses if its clock has not started by then
 	Status    GrantStatus         `json:"status"`
 	Start     time.Time           `json:"start,omitzero"`
 	End       time.Time           `json:"end,omitzero"`
+	EndCause  curfew.Cause        `json:"end_cause,omitempty"` // what ends it at End
+	Bound     string              `json:"bound,omitempty"`     // the arithmetic behind End, in words
+	Tested    bool                `json:"tested"`              // a test connection went through
+	Sessions  int                 `json:"sessions"`            // opened so far
 	Cause     curfew.Cause        `json:"cause,omitempty"`
 	EndedBy   curfew.Principal    `json:"ended_by,omitempty"`
-	EndedWhy  string              `json:"-"` // sealed in the ledger
 	EndedAt   time.Time           `json:"ended_at,omitzero"`
-	Verified  time.Time           `json:"verified,omitzero"` // when its account was seen to be gone
+	// What was approved, to the letter.
+	RoleVersion     string `json:"role_version"`
+	ResourceVersion string `json:"resource_version"`
 }
 
 // GrantStatus is where a grant is in its life.

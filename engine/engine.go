@@ -10,6 +10,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
 )
 
@@ -49,4 +50,10 @@ type Verifier struct {
 	Iterations int
 	StoredKey  []byte
 	ServerKey  []byte
+}
+
+// Shaper is what an engine declares when it can show what was said without any
+// value in it, to people who may look at a session and not at its data.
+type Shaper interface {
+	Shape(record.Item) record.Item
 }

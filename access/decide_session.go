@@ -1,0 +1,129 @@
+package access
+
+import (
+	"time"
+
+	"github.com/curfewhq/curfew"
+)
+
+// Credential is a connection credential that a client has proved to hold. It is
+// useless without a live grant.
+type Credential struct {
+	ID         curfew.CredentialID
+	Principal  curfew.Principal
+	Grant      curfew.GrantID
+	Until      time.Time
+	Once       bool
+	Generation uint64
+}
+
+// OpenSession lets one connection in.
+type OpenSession struct {
+	Session    curfew.SessionID
+	Credential Credential
+	Client     string
+	Program    string
+}
+
+func (c OpenSession) decide(st *State, now time.Time) ([]Fact, error) {
+	g, err := st.Authorize(c.Credential, now)
+	if err != nil {
+		return nil, err
+	}
+	var facts []Fact
+	if g.Status == Scheduled {
+		facts = st.started(g, false, now)
+		if facts[0].Kind == curfew.KindGrantEnded {
+			return nil, curfew.Errorf(curfew.Lapsed, "the grant %s can no longer start", g.ID).WithRule("grant." + string(facts[0].Body.(curfew.GrantEnded).Cause))
+		}
+	}
+	return append(facts, Fact{curfew.KindSessionOpened, curfew.SessionOpened{
+		Session: c.Session, Grant: g.ID, Principal: g.Principal, Resource: g.Resource,
+		Credential: c.Credential.ID, CredentialOnce: c.Credential.Once, CredentialUntil: c.Credential.Until,
+		Client: c.Client, Program: c.Program,
+	}}), nil
+}
+
+// Authorize answers whether the holder of the credential may open a session now,
+// and under which grant. It changes nothing and allocates nothing when it says yes.
+func (st *State) Authorize(c Credential, now time.Time) (*Grant, error) {
+	p := st.People[c.Principal]
+	switch {
+	case p == nil || !p.Enabled:
+		return nil, refusal(curfew.CauseDisabled, "the credential's owner is disabled")
+	case p.Generation != c.Generation:
+		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn").WithFix("curfew connect")
+	case !now.Before(c.Until):
+		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential ended at %s", c.Until.Format("15:04:05 MST")).WithRule("credential.ended").WithFix("curfew connect")
+	}
+	if _, used := st.Used[c.ID]; used && c.Once {
+		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential has been used; it was for one connection").WithRule("credential.used").WithFix("curfew connect")
+	}
+	g := st.Grants[c.Grant]
+	if g == nil || g.Principal != c.Principal {
+		return nil, curfew.Errorf(curfew.Lapsed, "the grant %s is over", c.Grant).WithRule("grant.ended").WithFix("ask again: curfew request")
+	}
+	if !g.Live() {
+		return nil, refusal(g.Cause, "your access to %s ended at %s", g.Resource, g.EndedAt.Format("15:04 MST"))
+	}
+	if g.Status == Scheduled && now.Before(g.NotBefore) {
+		return nil, curfew.Errorf(curfew.Denied, "your access to %s starts at %s", g.Resource, g.NotBefore.Format("15:04 MST")).WithRule("grant.early")
+	}
+	if st.ClockStepped && len(st.Config.Policies[g.Policy].Hours) > 0 {
+		return nil, curfew.Errorf(curfew.Clock, "the gateway's clock was stepped; access by window waits for an administrator").WithRule("gateway.clock").WithFix("an administrator confirms the time: curfew doctor --confirm-clock")
+	}
+	if cause := st.overFor(g, now); cause != "" {
+		return nil, refusal(cause, "your access to %s is over", g.Resource)
+	}
+	return g, nil
+}
+
+func refusal(cause curfew.Cause, format string, args ...any) error {
+	return curfew.Errorf(curfew.Lapsed, format, args...).WithRule("grant." + string(cause)).WithFix("ask again: curfew request")
+}
+
+// EndSession says what a session came to.
+type EndSession struct{ curfew.SessionEnded }
+
+func (c EndSession) decide(st *State, _ time.Time) ([]Fact, error) {
+	if st.Sessions[c.Session] == nil {
+		return nil, nil
+	}
+	return []Fact{{curfew.KindSessionEnded, c.SessionEnded}}, nil
+}
+
+// CutSession ends one session; its grant goes on.
+type CutSession struct {
+	Session curfew.SessionID
+	By      curfew.Principal
+	Why     curfew.Sealed
+}
+
+func (CutSession) takesAway() {}
+func (c CutSession) decide(st *State, now time.Time) ([]Fact, error) {
+	s := st.Sessions[c.Session]
+	if s == nil {
+		return nil, curfew.Errorf(curfew.NotFound, "there is no live session %s", c.Session)
+	}
+	g := st.Grants[s.Grant]
+	if g == nil || !st.MayRevoke(g, c.By, now) {
+		return nil, curfew.Errorf(curfew.Denied, "you may not cut %s: administrators, and people who may approve its grant, can", c.Session).WithRule("revoker")
+	}
+	return []Fact{{curfew.KindSessionCut, curfew.SessionCut{Session: c.Session, By: c.By, Why: c.Why}}}, nil
+}
+
+// Note appends what happened and needs no decision: a watched recording, an
+// anchor, a refused connection, an errand, a snapshot.
+type Note struct {
+	Kind curfew.Kind
+	Body any
+}
+
+func (c Note) decide(*State, time.Time) ([]Fact, error) {
+	switch c.Kind {
+	case curfew.KindRecordingWatched, curfew.KindRecordingsAnchored, curfew.KindSessionRefused,
+		curfew.KindRefusalsCounted, curfew.KindErrandRun, curfew.KindSnapshotTaken, curfew.KindClockStepped:
+		return []Fact{{c.Kind, c.Body}}, nil
+	}
+	return nil, curfew.Errorf(curfew.Internal, "%s is not a note", c.Kind)
+}

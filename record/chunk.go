@@ -1,0 +1,171 @@
+package record
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/seal"
+)
+
+// A recording is a header and chunks. Each chunk is a length and a box: items,
+// compressed, sealed under the session's key, with the session, the chunk's
+// number and the head before it as associated data. The head after a chunk is
+// SHA-256 of the head before it and the box.
+const (
+	magic = "curfew recording 1\n"
+	// MaxChunk bounds a chunk's box, and with it what a reader allocates.
+	MaxChunk = 16 << 20
+)
+
+// Chain seals or opens the chunks of one recording in order.
+type Chain struct {
+	id   curfew.SessionID
+	ring *seal.Ring
+	next uint64
+	head [32]byte
+	pack *Packer
+}
+
+// Packer compresses and decompresses; one serves all chains.
+type Packer struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+// NewPacker makes a Packer.
+func NewPacker() (*Packer, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Internal, err, "compress")
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(8*MaxChunk))
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Internal, err, "decompress")
+	}
+	return &Packer{enc, dec}, nil
+}
+
+// NewChain starts a chain under the session's own key.
+func NewChain(id curfew.SessionID, key seal.Key, p *Packer) *Chain {
+	return &Chain{id: id, ring: seal.NewRing(key), head: sha256.Sum256([]byte(magic + string(id))), pack: p}
+}
+
+// Head commits to every chunk so far.
+func (c *Chain) Head() [32]byte { return c.head }
+
+func (c *Chain) ad() []byte {
+	return seal.Join([]byte("recording"), []byte(c.id), binary.BigEndian.AppendUint64(nil, c.next), c.head[:])
+}
+
+func (c *Chain) advance(box []byte) {
+	h := sha256.New()
+	h.Write(c.head[:])
+	h.Write(box)
+	h.Sum(c.head[:0])
+	c.next++
+}
+
+// Seal returns the chunk that holds the items, with its length before it.
+func (c *Chain) Seal(items []Item) ([]byte, error) {
+	var plain bytes.Buffer
+	enc := json.NewEncoder(&plain)
+	enc.SetEscapeHTML(false)
+	for i := range items {
+		if err := enc.Encode(&items[i]); err != nil {
+			return nil, curfew.Wrap(curfew.Internal, err, "encode an item")
+		}
+	}
+	box := c.ring.Seal(c.ad(), c.pack.enc.EncodeAll(plain.Bytes(), nil))
+	c.advance(box)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(box))), box...), nil
+}
+
+// Open reads the next chunk from r: io.EOF where there is none, or one that was torn.
+func (c *Chain) Open(r io.Reader) ([]Item, error) {
+	box, err := readBox(r)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := c.ring.Open(c.ad(), box)
+	if err != nil {
+		return nil, curfew.Errorf(curfew.Corrupt, "chunk %d of the recording %s is not what was written", c.next+1, c.id)
+	}
+	c.advance(box)
+	plain, err := c.pack.dec.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Corrupt, err, "chunk %d of the recording %s", c.next, c.id)
+	}
+	var items []Item
+	for dec := json.NewDecoder(bytes.NewReader(plain)); ; {
+		var it Item
+		if err := dec.Decode(&it); err == io.EOF {
+			return items, nil
+		} else if err != nil {
+			return nil, curfew.Wrap(curfew.Corrupt, err, "chunk %d of the recording %s", c.next, c.id)
+		}
+		items = append(items, it)
+	}
+}
+
+func readBox(r io.Reader) ([]byte, error) {
+	var n [4]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		return nil, io.EOF // torn, or the end
+	}
+	size := binary.BigEndian.Uint32(n[:])
+	if size == 0 || size > MaxChunk {
+		return nil, curfew.Errorf(curfew.Corrupt, "a chunk of %d bytes", size)
+	}
+	box := make([]byte, size)
+	if _, err := io.ReadFull(r, box); err != nil {
+		return nil, io.EOF
+	}
+	return box, nil
+}
+
+// WriteHeader writes the magic and the session's key and header, sealed for the gateway.
+func WriteHeader(w io.Writer, ring *seal.Ring, h Header, key seal.Key) error {
+	text, err := json.Marshal(struct {
+		Header
+		Key string `json:"key"`
+	}{h, key.Text()})
+	if err != nil {
+		return curfew.Wrap(curfew.Internal, err, "encode a recording's header")
+	}
+	box := ring.Seal(headerAD(h.Session), text)
+	_, err = w.Write(append(binary.BigEndian.AppendUint32([]byte(magic), uint32(len(box))), box...))
+	return err
+}
+
+// ReadHeader reads what WriteHeader wrote for the session.
+func ReadHeader(r io.Reader, ring *seal.Ring, id curfew.SessionID) (h Header, key seal.Key, err error) {
+	start := make([]byte, len(magic))
+	if _, err := io.ReadFull(r, start); err != nil || string(start) != magic {
+		return h, key, curfew.Errorf(curfew.Corrupt, "%s is no recording", id)
+	}
+	box, err := readBox(r)
+	if err != nil {
+		return h, key, curfew.Errorf(curfew.Corrupt, "the recording %s has no header", id)
+	}
+	text, err := ring.Open(headerAD(id), box)
+	if err != nil {
+		return h, key, err
+	}
+	var both struct {
+		Header
+		Key string `json:"key"`
+	}
+	if err := json.Unmarshal(text, &both); err != nil {
+		return h, key, curfew.Wrap(curfew.Corrupt, err, "the header of %s", id)
+	}
+	key, err = seal.ParseKey(both.Key)
+	return both.Header, key, err
+}
+
+func headerAD(id curfew.SessionID) []byte { return seal.Join([]byte("recording header"), []byte(id)) }
