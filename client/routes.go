@@ -1,0 +1,162 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Listing narrows a list.
+type Listing struct {
+	Scope    string // mine, review, all; "" is mine
+	Status   string
+	Resource string
+	Grant    string // of sessions only
+	Before   uint64
+	Limit    int
+	Position uint64 // of the caller's last change; the list waits for it
+}
+
+func (l Listing) query() url.Values {
+	q := url.Values{}
+	set(q, "scope", l.Scope)
+	set(q, "status", l.Status)
+	set(q, "resource", l.Resource)
+	set(q, "grant", l.Grant)
+	setNumber(q, "before", l.Before)
+	setNumber(q, "limit", uint64(max(l.Limit, 0)))
+	setNumber(q, "position", l.Position)
+	return q
+}
+
+func set(q url.Values, key, value string) {
+	if value != "" {
+		q.Set(key, value)
+	}
+}
+
+func setNumber(q url.Values, key string, n uint64) {
+	if n > 0 {
+		q.Set(key, strconv.FormatUint(n, 10))
+	}
+}
+
+func setTime(q url.Values, key string, t time.Time) {
+	if !t.IsZero() {
+		q.Set(key, t.Format(time.RFC3339Nano))
+	}
+}
+
+// SignIn signs in; the token is not kept.
+func (c *Client) SignIn(ctx context.Context, in SignIn) (SignedIn, error) {
+	return post[SignedIn](ctx, c, "/sign-in", in)
+}
+
+// SignOut withdraws the client's own token.
+func (c *Client) SignOut(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/sign-out", nil, nil, nil)
+}
+
+// SignOutEverywhere makes every credential of the caller worthless.
+func (c *Client) SignOutEverywhere(ctx context.Context) (Done, error) {
+	return post[Done](ctx, c, "/sign-out-everywhere", nil)
+}
+
+// Me says who the caller is.
+func (c *Client) Me(ctx context.Context) (Me, error) { return get[Me](ctx, c, "/me", nil) }
+
+// ChangePassphrase changes the caller's passphrase.
+func (c *Client) ChangePassphrase(ctx context.Context, old, next string) error {
+	return c.call(ctx, http.MethodPost, "/passphrase", nil, map[string]string{"old": old, "new": next}, nil)
+}
+
+// Find lists what the caller could ask for now.
+func (c *Client) Find(ctx context.Context) (List[Offer], error) {
+	return get[List[Offer]](ctx, c, "/find", nil)
+}
+
+// Requests lists requests.
+func (c *Client) Requests(ctx context.Context, l Listing) (List[Request], error) {
+	return get[List[Request]](ctx, c, "/requests", l.query())
+}
+
+// Ask asks for a role.
+func (c *Client) Ask(ctx context.Context, in Ask) (Request, error) {
+	return post[Request](ctx, c, "/requests", in)
+}
+
+// Request shows a request.
+func (c *Client) Request(ctx context.Context, id string) (Request, error) {
+	return get[Request](ctx, c, "/requests/"+seg(id), nil)
+}
+
+// Approve approves a request, exactly as it was shown.
+func (c *Client) Approve(ctx context.Context, id string, in Decision) (Request, error) {
+	return post[Request](ctx, c, "/requests/"+seg(id)+"/approve", in)
+}
+
+// Deny denies a request.
+func (c *Client) Deny(ctx context.Context, id string, in Decision) (Request, error) {
+	return post[Request](ctx, c, "/requests/"+seg(id)+"/deny", in)
+}
+
+// Withdraw withdraws the caller's own request.
+func (c *Client) Withdraw(ctx context.Context, id string) (Request, error) {
+	return post[Request](ctx, c, "/requests/"+seg(id)+"/withdraw", nil)
+}
+
+// Grants lists grants.
+func (c *Client) Grants(ctx context.Context, l Listing) (List[Grant], error) {
+	return get[List[Grant]](ctx, c, "/grants", l.query())
+}
+
+// Grant shows a grant, no older than the position; 0: any.
+func (c *Client) Grant(ctx context.Context, id string, position uint64) (Grant, error) {
+	q := url.Values{}
+	setNumber(q, "position", position)
+	return get[Grant](ctx, c, "/grants/"+seg(id), q)
+}
+
+// Extend asks for more time.
+func (c *Client) Extend(ctx context.Context, id string, in More) (Request, error) {
+	return post[Request](ctx, c, "/grants/"+seg(id)+"/extend", in)
+}
+
+// GiveBack ends the caller's own grant.
+func (c *Client) GiveBack(ctx context.Context, id string) (Done, error) {
+	return post[Done](ctx, c, "/grants/"+seg(id)+"/return", nil)
+}
+
+// Revoke ends somebody's grant now.
+func (c *Client) Revoke(ctx context.Context, id string, in Why) (Done, error) {
+	return post[Done](ctx, c, "/grants/"+seg(id)+"/revoke", in)
+}
+
+// Shorten moves a grant's end nearer.
+func (c *Client) Shorten(ctx context.Context, id string, in More) (Done, error) {
+	return post[Done](ctx, c, "/grants/"+seg(id)+"/shorten", in)
+}
+
+// Credential makes a connection credential.
+func (c *Client) Credential(ctx context.Context, id string, in WantCredential) (Credential, error) {
+	return post[Credential](ctx, c, "/grants/"+seg(id)+"/credential", in)
+}
+
+// Sessions lists sessions.
+func (c *Client) Sessions(ctx context.Context, l Listing) (List[Session], error) {
+	return get[List[Session]](ctx, c, "/sessions", l.query())
+}
+
+// Session shows a session, no older than the position; 0: any.
+func (c *Client) Session(ctx context.Context, id string, position uint64) (Session, error) {
+	q := url.Values{}
+	setNumber(q, "position", position)
+	return get[Session](ctx, c, "/sessions/"+seg(id), q)
+}
+
+// Cut ends a session now; its grant goes on.
+func (c *Client) Cut(ctx context.Context, id string, in Why) (Done, error) {
+	return post[Done](ctx, c, "/sessions/"+seg(id)+"/cut", in)
+}

@@ -1,0 +1,373 @@
+// Package client is the HTTP API as Go sees it: what is sent, what comes back,
+// and a client that sends it. It holds no rule; the server does.
+package client
+
+import "time"
+
+// Everything under this path; the version is part of it.
+const Base = "/api/v1"
+
+// Person is a principal as people see it.
+type Person struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Email   string   `json:"email,omitempty"`
+	Groups  []string `json:"groups,omitempty"`
+	Enabled bool     `json:"enabled"`
+	Joined  bool     `json:"joined" doc:"Has signed in once"`
+}
+
+// Me is who the caller is.
+type Me struct {
+	Person
+	Deployment string    `json:"deployment"`
+	Admin      bool      `json:"admin"`
+	Auditor    bool      `json:"auditor"`
+	Bootstrap  bool      `json:"bootstrap" doc:"There are not two administrators yet: one person may change everything"`
+	Until      time.Time `json:"until" doc:"When this sign-in ends"`
+	Now        time.Time `json:"now" doc:"The server's time"`
+	Position   uint64    `json:"position" doc:"The ledger position this answer reflects"`
+}
+
+// SignIn proves who somebody is: by a one-time link, or by address and passphrase.
+type SignIn struct {
+	Link       string `json:"link,omitempty"`
+	Email      string `json:"email,omitempty"`
+	Passphrase string `json:"passphrase" doc:"With a link: the one to set"`
+	Device     string `json:"device,omitempty" maxLength:"100"`
+}
+
+// SignedIn is a client's token: it may ask and use, and never decides.
+type SignedIn struct {
+	Token string `json:"token"`
+	Me    Me     `json:"me"`
+}
+
+// Check is one condition of a policy with the value that was seen.
+type Check struct {
+	Rule string `json:"rule"`
+	OK   bool   `json:"ok"`
+	Need string `json:"need"`
+	Saw  string `json:"saw"`
+	Fix  string `json:"fix,omitempty"`
+}
+
+// Verdict is what one policy says.
+type Verdict struct {
+	Policy    string   `json:"policy"`
+	OK        bool     `json:"ok"`
+	Checks    []Check  `json:"checks"`
+	Approvals []string `json:"approvals,omitempty" doc:"What it takes, one sentence each"`
+	Longest   string   `json:"longest" doc:"The most it gives, as a duration"`
+	Bounds    []string `json:"bounds,omitempty"`
+	Sentence  string   `json:"sentence" doc:"The policy read aloud"`
+}
+
+// Answer says whether somebody can have a role, and why.
+type Answer struct {
+	Person   Person    `json:"person"`
+	Role     string    `json:"role"`
+	Resource string    `json:"resource"`
+	OK       bool      `json:"ok" doc:"May ask; approvals may still be needed"`
+	Has      string    `json:"has,omitempty" doc:"The live grant they hold, if any"`
+	At       time.Time `json:"at"`
+	Verdicts []Verdict `json:"verdicts"`
+	Text     string    `json:"text" doc:"The answer as a person reads it"`
+	Position uint64    `json:"position"`
+}
+
+// Offer is a role somebody could ask for now.
+type Offer struct {
+	Role      string   `json:"role"`
+	Resource  string   `json:"resource"`
+	About     string   `json:"about,omitempty"`
+	Effect    string   `json:"effect"`
+	Longest   string   `json:"longest"`
+	Approvals []string `json:"approvals,omitempty"`
+	Workflow  string   `json:"workflow,omitempty" doc:"The kind of workflow that must be open and named"`
+	Grant     string   `json:"grant,omitempty" doc:"The live grant the caller holds already"`
+}
+
+// Ask asks for a role.
+type Ask struct {
+	Role     string    `json:"role"`
+	Resource string    `json:"resource,omitempty"`
+	For      string    `json:"for" doc:"A duration: 45m, 2h" example:"45m"`
+	Start    time.Time `json:"start,omitzero"`
+	Reason   string    `json:"reason" maxLength:"2000"`
+	Workflow string    `json:"workflow,omitempty" doc:"The incident, ticket, … it is for"`
+}
+
+// Vote is one approval.
+type Vote struct {
+	By  string    `json:"by"`
+	At  time.Time `json:"at"`
+	For string    `json:"for"`
+}
+
+// Request is a request as people see it.
+type Request struct {
+	ID        string    `json:"id"`
+	Status    string    `json:"status" enum:"pending,approved,denied,withdrawn,lapsed,voided"`
+	Principal string    `json:"principal"`
+	Who       string    `json:"who"`
+	Role      string    `json:"role"`
+	Resource  string    `json:"resource"`
+	Title     string    `json:"title" doc:"The effect in one sentence"`
+	Effect    string    `json:"effect" doc:"The role's rights in plain words"`
+	Dangers   []string  `json:"dangers,omitempty"`
+	For       string    `json:"for"`
+	Start     time.Time `json:"start,omitzero"`
+	Reason    string    `json:"reason"`
+	Workflow  string    `json:"workflow,omitempty"`
+	Policy    string    `json:"policy"`
+	Sentence  string    `json:"sentence,omitempty" doc:"The policy read aloud"`
+	Extends   string    `json:"extends,omitempty"`
+	Asked     time.Time `json:"asked"`
+	Lapses    time.Time `json:"lapses"`
+	Checks    []string  `json:"checks,omitempty" doc:"What the policy saw when it was asked"`
+	Waiting   []string  `json:"waiting,omitempty" doc:"Who may decide, by name"`
+	Votes     []Vote    `json:"votes,omitempty"`
+	MayDecide bool      `json:"may_decide"`
+	WhyNot    string    `json:"why_not,omitempty"`
+	Digest    string    `json:"digest" doc:"What an approval is for, exactly; hexadecimal"`
+	Grant     string    `json:"grant,omitempty"`
+	DecidedBy string    `json:"decided_by,omitempty"`
+	Answer    string    `json:"answer,omitempty" doc:"The decider's words"`
+	Account   string    `json:"account" doc:"leased or fixed"`
+	Position  uint64    `json:"position"`
+}
+
+// Decision approves or denies.
+type Decision struct {
+	Digest     string `json:"digest,omitempty" doc:"Of the request that was shown; needed to approve"`
+	For        string `json:"for,omitempty" doc:"Approve for less"`
+	Why        string `json:"why,omitempty" maxLength:"2000"`
+	Passphrase string `json:"passphrase,omitempty" doc:"The sign-in of its own that a decision needs"`
+}
+
+// Grant is an approved request with an end.
+type Grant struct {
+	ID        string    `json:"id"`
+	Request   string    `json:"request"`
+	Principal string    `json:"principal"`
+	Who       string    `json:"who"`
+	Role      string    `json:"role"`
+	Resource  string    `json:"resource"`
+	Policy    string    `json:"policy"`
+	Workflow  string    `json:"workflow,omitempty"`
+	Status    string    `json:"status" enum:"scheduled,active,ended,verified"`
+	For       string    `json:"for"`
+	Approved  time.Time `json:"approved"`
+	By        []string  `json:"by,omitempty" doc:"Who approved, by name"`
+	Start     time.Time `json:"start,omitzero"`
+	End       time.Time `json:"end,omitzero"`
+	UseBy     time.Time `json:"use_by,omitzero"`
+	Bound     string    `json:"bound,omitempty" doc:"The arithmetic behind the end"`
+	Tested    bool      `json:"tested" doc:"A test connection went through before the clock started"`
+	Sessions  int       `json:"sessions" doc:"Live now"`
+	Account   string    `json:"account,omitempty" doc:"Its temporary account at the target"`
+	Trouble   string    `json:"trouble,omitempty" doc:"What keeps its account from being made or removed"`
+	Cause     string    `json:"cause,omitempty"`
+	CauseText string    `json:"cause_text,omitempty"`
+	EndedBy   string    `json:"ended_by,omitempty"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	EndedWhy  string    `json:"ended_why,omitempty"`
+	Verified  time.Time `json:"verified,omitzero" doc:"When nothing of it was left at the target"`
+	Position  uint64    `json:"position"`
+}
+
+// More asks for more time, or says how much is left of it.
+type More struct {
+	For    string `json:"for"`
+	Reason string `json:"reason,omitempty" maxLength:"2000"`
+}
+
+// Why is a person's words.
+type Why struct {
+	Why string `json:"why,omitempty" maxLength:"2000"`
+}
+
+// Done is the answer to taking access away.
+type Done struct {
+	Written  bool   `json:"written" doc:"False: it has acted, and is not yet in the ledger"`
+	Position uint64 `json:"position"`
+}
+
+// WantCredential asks for a connection credential.
+type WantCredential struct {
+	Many bool   `json:"many,omitempty" doc:"For more than one connection"`
+	For  string `json:"for,omitempty" doc:"With many: how long"`
+}
+
+// Credential is what a native client connects with.
+type Credential struct {
+	Engine   string    `json:"engine"`
+	Host     string    `json:"host"`
+	Port     int       `json:"port"`
+	Database string    `json:"database" doc:"What to connect to: the resource's name"`
+	User     string    `json:"user"`
+	Password string    `json:"password"`
+	Until    time.Time `json:"until"`
+	Once     bool      `json:"once"`
+	TLS      string    `json:"tls" doc:"plain, or the PEM of the certificate authority"`
+}
+
+// Session is one connection under a grant.
+type Session struct {
+	ID         string    `json:"id"`
+	Grant      string    `json:"grant"`
+	Principal  string    `json:"principal"`
+	Who        string    `json:"who"`
+	Role       string    `json:"role"`
+	Resource   string    `json:"resource"`
+	Client     string    `json:"client,omitempty"`
+	Program    string    `json:"program,omitempty"`
+	Opened     time.Time `json:"opened"`
+	Live       bool      `json:"live"`
+	Ended      time.Time `json:"ended,omitzero"`
+	Cause      string    `json:"cause,omitempty"`
+	CauseText  string    `json:"cause_text,omitempty"`
+	Statements int64     `json:"statements"`
+	Refused    int64     `json:"refused"`
+	Rows       int64     `json:"rows"`
+	Bytes      int64     `json:"bytes"`
+	Terminated bool      `json:"terminated" doc:"Its work at the target was seen to be gone"`
+	CutTook    string    `json:"cut_took,omitempty"`
+	Viewed     []string  `json:"viewed,omitempty" doc:"Who has looked at its recording"`
+	MayCut     bool      `json:"may_cut"`
+}
+
+// Item is one line of a recording.
+type Item struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`
+	Ref    uint64    `json:"ref,omitempty"`
+	Text   string    `json:"text,omitempty"`
+	Values []Value   `json:"values,omitempty"`
+	Tag    string    `json:"tag,omitempty"`
+	Rows   int64     `json:"rows,omitempty"`
+	Bytes  int64     `json:"bytes,omitempty"`
+	TookMS float64   `json:"took_ms,omitempty"`
+	Error  string    `json:"error,omitempty"`
+	Code   string    `json:"code,omitempty"`
+}
+
+// Value is a bound value.
+type Value struct {
+	Text   string `json:"text,omitempty"`
+	Null   bool   `json:"null,omitempty"`
+	Binary bool   `json:"binary,omitempty"`
+	Cut    int    `json:"cut,omitempty"`
+}
+
+// Entry is one line of the audit log.
+type Entry struct {
+	Position uint64         `json:"position"`
+	At       time.Time      `json:"at"`
+	Kind     string         `json:"kind"`
+	Text     string         `json:"text" doc:"What happened, in one sentence"`
+	Who      string         `json:"who,omitempty"`
+	Resource string         `json:"resource,omitempty"`
+	Grant    string         `json:"grant,omitempty"`
+	Request  string         `json:"request,omitempty"`
+	Session  string         `json:"session,omitempty"`
+	Body     map[string]any `json:"body" doc:"The event as it is in the ledger"`
+}
+
+// List is a page of anything.
+type List[T any] struct {
+	Items    []T    `json:"items"`
+	Position uint64 `json:"position" doc:"The ledger position this answer reflects"`
+	Behind   bool   `json:"behind,omitempty" doc:"The list is older than the caller's last change"`
+	Next     string `json:"next,omitempty" doc:"Pass as after for the next page"`
+}
+
+// File is one configuration file.
+type File struct {
+	Name string `json:"name" maxLength:"200"`
+	Text string `json:"text" maxLength:"1048576"`
+}
+
+// Files proposes a configuration.
+type Files struct {
+	Files      []File `json:"files" maxItems:"200"`
+	Plan       string `json:"plan,omitempty" doc:"To apply: the plan that was shown"`
+	Passphrase string `json:"passphrase,omitempty"`
+}
+
+// Problem is a fault of a configuration file.
+type Problem struct {
+	Where   string `json:"where" doc:"file:line:column"`
+	Text    string `json:"text"`
+	Fix     string `json:"fix,omitempty"`
+	Warning bool   `json:"warning,omitempty"`
+}
+
+// Plan is a change of configuration, before or after it is applied.
+type Plan struct {
+	ID        string    `json:"id"`
+	Lines     []string  `json:"lines"`
+	Gains     []string  `json:"gains,omitempty" doc:"What anybody gains; without any it acts at once"`
+	Gainers   []string  `json:"gainers,omitempty" doc:"Who, by name"`
+	Status    string    `json:"status" enum:"planned,empty,waiting,applied"`
+	Bootstrap bool      `json:"bootstrap,omitempty" doc:"It is applied by one person, because there are not two administrators yet"`
+	NewPeople []string  `json:"new_people,omitempty" doc:"Addresses that become people"`
+	Author    string    `json:"author,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+	MayAgree  bool      `json:"may_agree,omitempty"`
+	WhyNot    string    `json:"why_not,omitempty"`
+	Problems  []Problem `json:"problems,omitempty"`
+	Tests     []string  `json:"tests,omitempty" doc:"Tests of the file that failed, with the reason"`
+	Position  uint64    `json:"position"`
+}
+
+// Workflow is an incident, maintenance, change, ticket, deploy or debugging session.
+type Workflow struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	Title     string    `json:"title,omitempty"`
+	Assignee  string    `json:"assignee,omitempty" doc:"An address on the way in, a name on the way out"`
+	Resources []string  `json:"resources,omitempty"`
+	Opened    time.Time `json:"opened,omitzero"`
+	By        []string  `json:"by,omitempty"`
+}
+
+// Invite adds a person or makes their link again before they have used one.
+type Invite struct {
+	Email      string `json:"email"`
+	Name       string `json:"name,omitempty" maxLength:"128"`
+	Passphrase string `json:"passphrase,omitempty"`
+}
+
+// Invited is a one-time sign-in link, to be handed over by a safe way.
+type Invited struct {
+	Person Person    `json:"person"`
+	Link   string    `json:"link"`
+	Until  time.Time `json:"until"`
+}
+
+// Finding is one line of the doctor.
+type Finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Warn bool   `json:"warn,omitempty"`
+	Text string `json:"text"`
+	Fix  string `json:"fix,omitempty"`
+}
+
+// Fault is an error (RFC 9457), with what to do next.
+type Fault struct {
+	Code      string `json:"code"`
+	Title     string `json:"title"`
+	Detail    string `json:"detail,omitempty"`
+	Status    int    `json:"status"`
+	Fix       []Fix  `json:"fix,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Fix is a next step.
+type Fix struct {
+	Say string `json:"say,omitempty"`
+	Run string `json:"run,omitempty"`
+}
