@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -29,6 +30,11 @@ func (c OpenSession) decide(st *State, now time.Time) ([]Fact, error) {
 	g, err := st.Authorize(c.Credential, now)
 	if err != nil {
 		return nil, err
+	}
+	// Whatever ends a grant is an event, and its end is never later than its
+	// window's; the policy is asked again all the same before a door opens.
+	if cause := st.overFor(g, now); cause != "" {
+		return nil, refusal(cause, "your access to %s is over", g.Resource)
 	}
 	var facts []Fact
 	if g.Status == Scheduled {
@@ -72,8 +78,11 @@ func (st *State) Authorize(c Credential, now time.Time) (*Grant, error) {
 	if st.ClockStepped && len(st.Config.Policies[g.Policy].Hours) > 0 {
 		return nil, curfew.Errorf(curfew.Clock, "the gateway's clock was stepped; access by window waits for an administrator").WithRule("gateway.clock").WithFix("an administrator confirms the time: curfew doctor --confirm-clock")
 	}
-	if cause := st.overFor(g, now); cause != "" {
-		return nil, refusal(cause, "your access to %s is over", g.Resource)
+	if g.Status == Active && !now.Before(g.End) {
+		return nil, refusal(cmp.Or(g.EndCause, curfew.CauseExpired), "your access to %s ended at %s", g.Resource, g.End.Format("15:04 MST"))
+	}
+	if c := st.rules(); c.roles[g.Role] != g.RoleVersion || c.resources[g.Resource] != g.ResourceVersion {
+		return nil, refusal(curfew.CauseRole, "your access to %s is over: what was approved has changed", g.Resource)
 	}
 	return g, nil
 }

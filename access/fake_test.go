@@ -108,6 +108,8 @@ func (l *fakeLedger) LoadSnapshot(_ context.Context, h [32]byte) ([]byte, error)
 	return nil, curfew.Errorf(curfew.NotFound, "no snapshot")
 }
 
+func (l *fakeLedger) Heads(context.Context, uint64, int) ([][]byte, error) { return nil, nil }
+
 func (l *fakeLedger) Close() error { return nil }
 
 // world is a service on a fake ledger with the people of every story.

@@ -274,7 +274,7 @@ func (s *Service) OpenSession(ctx context.Context, c OpenSession) (*Permit, erro
 		return nil, err
 	}
 	var behind time.Duration
-	s.View(func(st *State) { behind = st.Now.Sub(time.Now()) })
+	s.View(func(st *State) { behind = time.Until(st.Now) })
 	if behind > clockBound {
 		return nil, curfew.Errorf(curfew.Clock, "the gateway's clock is %s behind its own ledger", behind.Round(time.Second)).WithRule("gateway.clock").WithFix("set the gateway's clock")
 	}

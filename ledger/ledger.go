@@ -48,6 +48,8 @@ type Ledger interface {
 	Read(ctx context.Context, from uint64, limit int) ([]curfew.Event, error)
 	// Head is the newest durable head.
 	Head() Head
+	// Heads returns up to limit signed heads over more than after events, in order.
+	Heads(ctx context.Context, after uint64, limit int) ([][]byte, error)
 	// Wait returns nil once the ledger holds more than after events, or the
 	// cause of ctx's end.
 	Wait(ctx context.Context, after uint64) error

@@ -1,0 +1,58 @@
+# Everything a contributor runs. `make check` before every commit, `make test`
+# for the whole. Nothing here needs more than Go, make and, for the real
+# servers, the distribution's packages, which `make test` and `make demo`
+# install where they are missing and it may.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+GO ?= go
+BIN := bin
+
+.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/curfew ./cmd/curfew
+
+# --- before every commit: under a minute when warm ---
+check: fmt vet lint unit
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+
+vet:
+	@$(GO) vet ./...
+
+lint: $(BIN)/staticcheck
+	@$(BIN)/staticcheck ./...
+
+$(BIN)/staticcheck: tools/go.mod
+	@mkdir -p $(BIN)
+	@cd tools && $(GO) build -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+house:
+	@$(GO) test .
+
+unit:
+	@$(GO) test -short ./...
+
+# --- everything, with real servers ---
+test: need-postgres build
+	@scripts/test
+
+# --- the story, then a gateway to play with; ONCE=1 ends after the story ---
+demo: need-postgres build
+	@ONCE=$(ONCE) $(BIN)/curfew demo
+
+need-postgres:
+	@scripts/need-postgres
+
+bench:
+	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
+
+soak:
+	@$(GO) test -tags soak -timeout 3h ./...
+
+clean:
+	rm -rf $(BIN)

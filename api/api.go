@@ -1,0 +1,226 @@
+// Package api is the HTTP face: it says who calls, asks access, identity and
+// history, and shows what they answer. It holds no rule of its own beyond who
+// may look at what; its routes stand in one table with who may use them.
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/identity"
+	"github.com/curfewhq/curfew/record"
+)
+
+// Door is where native clients connect, by engine.
+type Door struct {
+	Host string
+	Port int
+	CA   string // PEM; "" says that the door speaks plain
+}
+
+// Parts are what a Server is made of.
+type Parts struct {
+	Access   *access.Service
+	Identity *identity.Service
+	History  history.Store
+	Record   record.Store
+	Engines  map[curfew.EngineType]engine.Engine
+	Doors    map[curfew.EngineType]Door
+	Hosts    []string // what Host may say, without port
+	// Doctor runs checks that only the gateway can: targets, disk, clock.
+	Doctor func(context.Context, curfew.Principal) []client.Finding
+	// Export writes the ledger for offline verification.
+	Export func(context.Context, io.Writer) error
+	// Metrics writes what Prometheus reads.
+	Metrics http.Handler
+	Version string
+	Log     *slog.Logger
+}
+
+// Server is the HTTP face.
+type Server struct {
+	parts  Parts
+	mux    *http.ServeMux
+	api    huma.API
+	routes []Route
+}
+
+// Level says who may use a route at all; what they may see or do with it is the route's.
+type Level string
+
+// The levels.
+const (
+	Anybody  Level = "anybody"
+	SignedIn Level = "signed in"
+	Viewer   Level = "administrator or auditor"
+	Admin    Level = "administrator"
+)
+
+// Route is one row of the table of routes.
+type Route struct {
+	Method, Path string
+	Level        Level
+}
+
+// caller is who a request comes from.
+type caller struct {
+	who   curfew.Principal
+	token string // its identifier
+	admin bool
+	audit bool
+}
+
+// bodyBound is the most a request's body may hold.
+const bodyBound = 4 << 20
+
+// New makes the server.
+func New(p Parts) *Server {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{parts: p, mux: http.NewServeMux()}
+	cfg := huma.DefaultConfig("Curfew", p.Version)
+	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
+	cfg.OpenAPIPath = client.Base + "/openapi"
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	huma.NewError = newFault //nolint:reassign // the library's own hook
+	s.api = humago.New(s.mux, cfg)
+	s.signInRoutes()
+	s.requestRoutes()
+	s.grantRoutes()
+	s.sessionRoutes()
+	s.configRoutes()
+	s.peopleRoutes()
+	s.understandRoutes()
+	s.operateRoutes()
+	s.plainRoutes()
+	return s
+}
+
+// Routes is the table of routes, for the authorization matrix.
+func (s *Server) Routes() []Route { return s.routes }
+
+// OpenAPI is the description of the API as JSON.
+func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
+
+// add registers a route whose handler sees who calls.
+func add[I, O any](s *Server, level Level, method, path, summary string, h func(context.Context, caller, *I) (*O, error)) {
+	s.routes = append(s.routes, Route{method, client.Base + path, level})
+	op := huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: client.Base + path, Summary: summary,
+		MaxBodyBytes: bodyBound,
+	}
+	if level != Anybody {
+		op.Security = []map[string][]string{{"token": {}}}
+	}
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		c, err := s.admit(ctx, level)
+		if err != nil {
+			return nil, fault(err)
+		}
+		out, err := h(ctx, c, in)
+		if err != nil {
+			return nil, s.failed(err, path)
+		}
+		return out, nil
+	})
+}
+
+func operationID(method, path string) string {
+	clean := strings.NewReplacer("{", "", "}", "", "/", "-").Replace(strings.Trim(path, "/"))
+	return strings.ToLower(method) + "-" + clean
+}
+
+type bearerKey struct{}
+
+// admit says who calls, if the level lets them.
+func (s *Server) admit(ctx context.Context, level Level) (caller, error) {
+	if level == Anybody {
+		return caller{}, nil
+	}
+	token, _ := ctx.Value(bearerKey{}).(string)
+	who, id, err := s.parts.Identity.Token(ctx, token)
+	if err != nil {
+		return caller{}, err
+	}
+	c := caller{who: who, token: id}
+	s.parts.Access.View(func(st *access.State) {
+		c.admin = st.InGroup(who, curfew.Administrators)
+		c.audit = st.InGroup(who, curfew.Auditors)
+	})
+	switch {
+	case level == Admin && !c.admin:
+		return caller{}, curfew.Errorf(curfew.Denied, "only an administrator may do this").WithRule("administrator")
+	case level == Viewer && !c.admin && !c.audit:
+		return caller{}, curfew.Errorf(curfew.Denied, "only administrators and auditors may look at this").WithRule("auditor")
+	}
+	return c, nil
+}
+
+// prove demands the sign-in of its own that a decision needs.
+func (s *Server) prove(ctx context.Context, c caller, passphrase string) error {
+	return s.parts.Identity.Prove(ctx, c.who, passphrase)
+}
+
+// ServeHTTP checks what every request must have, and sets what every answer has.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if !s.hostKnown(r.Host) {
+		writeFault(w, curfew.Errorf(curfew.Denied, "this server does not answer to that name").WithRule("host"))
+		return
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !s.originKnown(origin) {
+		writeFault(w, curfew.Errorf(curfew.Denied, "requests from other origins are refused").WithRule("origin"))
+		return
+	}
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	r = r.WithContext(context.WithValue(r.Context(), bearerKey{}, token))
+	s.mux.ServeHTTP(w, r)
+}
+
+// hostKnown keeps other names from being pointed at us (DNS rebinding).
+func (s *Server) hostKnown(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	for _, known := range s.parts.Hosts {
+		if strings.EqualFold(name, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) originKnown(origin string) bool {
+	_, host, ok := strings.Cut(origin, "://")
+	return ok && s.hostKnown(host)
+}
+
+// listBound is how long a list waits for the position its caller last wrote.
+const listBound = time.Second
+
+// caughtUp waits for the history to reflect what the caller last wrote.
+func (s *Server) caughtUp(ctx context.Context, position uint64) (at uint64, behind bool) {
+	behind = !history.Reach(ctx, s.parts.History, position, listBound)
+	return s.parts.History.Position(), behind
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/say"
+)
+
+func (s *Server) operateRoutes() {
+	add(s, SignedIn, http.MethodGet, "/workflows", "List the workflows that are open", s.listWorkflows)
+	add(s, SignedIn, http.MethodPost, "/workflows", "Open a workflow, or say who it is assigned to now", s.openWorkflow)
+	add(s, SignedIn, http.MethodPost, "/workflows/{id}/close", "Close a workflow: what rests on it ends", s.closeWorkflow)
+	add(s, Viewer, http.MethodGet, "/audit", "List what was decided, newest first", s.audit)
+	add(s, Viewer, http.MethodGet, "/events", "Follow what is decided (Server-Sent Events, resumed by Last-Event-ID)", s.events)
+	add(s, Viewer, http.MethodGet, "/ledger/head", "The newest signed tree head", s.ledgerHead)
+	add(s, Viewer, http.MethodGet, "/ledger/export", "The ledger, for offline verification", s.export)
+	add(s, Admin, http.MethodGet, "/doctor", "Check ports, clock, disk and every resource", s.doctor)
+	add(s, Admin, http.MethodPost, "/clock/confirm", "Say that the gateway's clock is right after it was stepped", s.confirmClock)
+}
+
+// plainRoutes are for machines that speak no JSON; they are in the matrix too.
+func (s *Server) plainRoutes() {
+	s.routes = append(s.routes, Route{http.MethodGet, "/healthz", Anybody}, Route{http.MethodGet, "/", Anybody}, Route{http.MethodGet, "/join", Anybody})
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	page := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = w.Write([]byte(text))
+		}
+	}
+	s.mux.HandleFunc("GET /{$}", page("This is a Curfew gateway. Sign in with: curfew login --server <this address>\n"))
+	// A link is never used by looking at it: scanners and previews do (THREATS 17).
+	s.mux.HandleFunc("GET /join", page("To sign in, give this whole address to the command line:\n\n  curfew login '<this address>'\n\nNothing has been used up by opening this page.\n"))
+	if s.parts.Metrics != nil {
+		s.routes = append(s.routes, Route{http.MethodGet, "/metrics", Anybody})
+		s.mux.Handle("GET /metrics", s.parts.Metrics)
+	}
+}
+
+func filterOf(kind, resource, grant, request, session string, from, to time.Time, before uint64, limit int) history.Filter {
+	return history.Filter{
+		Kind: kind, Resource: curfew.ResourceName(resource), Grant: curfew.GrantID(grant), Request: curfew.RequestID(request),
+		Session: curfew.SessionID(session), From: from, To: to, Before: before, Limit: limit,
+	}
+}
+
+// entry shows one event, with its body from the ledger.
+func (s *Server) entry(ctx context.Context, e history.Entry) (client.Entry, error) {
+	events, err := s.parts.Access.Ledger().Read(ctx, e.Position, 1)
+	if err != nil {
+		return client.Entry{}, err
+	}
+	if len(events) != 1 {
+		return client.Entry{}, curfew.Errorf(curfew.Corrupt, "the ledger has no event %d", e.Position)
+	}
+	out := client.Entry{
+		Position: e.Position, At: e.At, Kind: string(e.Kind), Resource: string(e.Resource), Grant: string(e.Grant),
+		Request: string(e.Request), Session: string(e.Session), Body: map[string]any{},
+	}
+	if e.Principal != "" {
+		out.Who = s.parts.Identity.Name(ctx, e.Principal)
+	}
+	_ = json.Unmarshal(events[0].Body, &out.Body) // it was folded: it is JSON
+	out.Text = sentence(e, out)
+	return out, nil
+}
+
+// sentence is an event in words: who, what, on what.
+func sentence(e history.Entry, out client.Entry) string {
+	subject, verb, _ := strings.Cut(string(e.Kind), ".")
+	parts := []string{subject, strings.ReplaceAll(verb, "_", " ")}
+	if out.Who != "" {
+		parts = append([]string{say.Clean(out.Who, 80) + ":"}, parts...)
+	}
+	if role, ok := out.Body["role"].(string); ok {
+		parts = append(parts, say.Clean(role, 128))
+	}
+	if e.Resource != "" {
+		parts = append(parts, "on "+say.Clean(string(e.Resource), 128))
+	}
+	if cause, ok := out.Body["cause"].(string); ok && cause != "" {
+		parts = append(parts, "("+say.Cause(curfew.Cause(cause))+")")
+	}
+	return strings.Join(parts, " ")
+}
+
+// events streams the ledger to who may read it.
+func (s *Server) events(_ context.Context, _ caller, in *struct {
+	After  uint64 `query:"after"`
+	LastID uint64 `header:"Last-Event-ID"`
+}) (*huma.StreamResponse, error) {
+	after := max(in.After, in.LastID)
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		send := events(h)
+		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
+			s.caughtUp(h.Context(), batch[len(batch)-1].Position)
+			for _, e := range batch {
+				found, err := s.parts.History.Entries(h.Context(), history.Filter{Before: e.Position + 1, Limit: 1})
+				if err != nil || len(found) == 0 {
+					return err
+				}
+				entry, err := s.entry(h.Context(), found[0])
+				if err != nil {
+					return err
+				}
+				if err := send("event", int(e.Position), entry); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}}, nil
+}
+
+// head is the newest signed tree head.
+type head struct {
+	Size uint64    `json:"size"`
+	Time time.Time `json:"time"`
+	Note string    `json:"note" doc:"C2SP tlog-checkpoint"`
+}
+
+func (s *Server) ledgerHead(context.Context, caller, *struct{}) (*body[head], error) {
+	h := s.parts.Access.Ledger().Head()
+	return &body[head]{head{Size: h.Size, Time: h.Time, Note: string(h.Note)}}, nil
+}
+
+func (s *Server) export(context.Context, caller, *struct{}) (*huma.StreamResponse, error) {
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		h.SetHeader("Content-Type", "application/vnd.curfew.ledger")
+		if err := s.parts.Export(h.Context(), h.BodyWriter()); err != nil {
+			s.parts.Log.Error("an export was cut short", "err", err)
+		}
+	}}, nil
+}
+
+func (s *Server) doctor(ctx context.Context, c caller, _ *struct{}) (*body[client.List[client.Finding]], error) {
+	return &body[client.List[client.Finding]]{client.List[client.Finding]{Items: s.parts.Doctor(ctx, c.who), Position: s.parts.Access.Ledger().Head().Size}}, nil
+}
+
+func (s *Server) confirmClock(ctx context.Context, c caller, in *struct{ Body client.Decision }) (*body[client.Done], error) {
+	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {
+		return nil, err
+	}
+	return took(s.parts.Access.Do(ctx, access.ConfirmClock{By: c.who}))
+}

@@ -1,0 +1,260 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
+)
+
+func (s *Server) sessionRoutes() {
+	add(s, SignedIn, http.MethodGet, "/sessions", "List sessions one may see", s.listSessions)
+	add(s, SignedIn, http.MethodGet, "/sessions/{id}", "Show a session", s.showSession)
+	add(s, SignedIn, http.MethodPost, "/sessions/{id}/cut", "End a session now; its grant goes on", s.cut)
+	add(s, SignedIn, http.MethodGet, "/sessions/{id}/transcript", "Read a recording from its first item (NDJSON)", s.transcript)
+	add(s, SignedIn, http.MethodGet, "/sessions/{id}/watch", "Follow a recording from its first item (Server-Sent Events)", s.watch)
+}
+
+func (s *Server) session(ctx context.Context, c caller, x history.Session) client.Session {
+	id := s.parts.Identity
+	out := client.Session{
+		ID: string(x.Session), Grant: string(x.Grant), Principal: string(x.Principal), Who: id.Name(ctx, x.Principal), Role: string(x.Role),
+		Resource: string(x.Resource), Client: x.Client, Program: say.Clean(x.Program, 100), Opened: x.At, Live: x.Live, Ended: x.Ended,
+	}
+	for _, v := range x.Viewed {
+		out.Viewed = append(out.Viewed, id.Name(ctx, v))
+	}
+	if m := x.Sum; m != nil {
+		out.Cause, out.CauseText = string(m.Cause), say.Cause(m.Cause)
+		out.Statements, out.Refused, out.Rows, out.Bytes, out.Terminated = m.Statements, m.Refused, m.Rows, m.Bytes, m.Terminated
+		if m.CutTook > 0 {
+			out.CutTook = m.CutTook.String()
+		}
+	}
+	now := s.parts.Access.Now()
+	s.parts.Access.View(func(st *access.State) {
+		if g := st.Grants[x.Grant]; g != nil && x.Live {
+			out.MayCut = st.MayRevoke(g, c.who, now)
+		}
+	})
+	return out
+}
+
+// findSession finds a session that the caller may know of: their own, one under
+// a grant they may see.
+func (s *Server) findSession(ctx context.Context, c caller, id string) (history.Session, error) {
+	x, err := s.parts.History.Session(ctx, curfew.SessionID(id))
+	if err != nil {
+		return x, err
+	}
+	if c.admin || c.audit || x.Principal == c.who {
+		return x, nil
+	}
+	if g, err := s.parts.History.Grant(ctx, x.Grant); err == nil && s.maySeeGrant(c, g) {
+		return x, nil
+	}
+	return x, curfew.Errorf(curfew.NotFound, "there is no session %.60q", id)
+}
+
+func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
+	listIn
+	Grant string `query:"grant"`
+}) (*body[client.List[client.Session]], error) {
+	at, behind := s.caughtUp(ctx, in.Position)
+	f := in.filter()
+	f.Grant = curfew.GrantID(in.Grant)
+	if in.Scope != "all" {
+		f.Principal = c.who
+	}
+	found, err := s.parts.History.Sessions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := client.List[client.Session]{Items: []client.Session{}, Position: at, Behind: behind}
+	for _, x := range found {
+		if _, err := s.findSession(ctx, c, string(x.Session)); err == nil {
+			out.Items = append(out.Items, s.session(ctx, c, x))
+		}
+	}
+	return &body[client.List[client.Session]]{out}, nil
+}
+
+func (s *Server) showSession(ctx context.Context, c caller, in *struct {
+	idIn
+	Position uint64 `query:"position"`
+}) (*body[client.Session], error) {
+	s.caughtUp(ctx, in.Position)
+	x, err := s.findSession(ctx, c, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &body[client.Session]{s.session(ctx, c, x)}, nil
+}
+
+func (s *Server) cut(ctx context.Context, c caller, in *struct {
+	idIn
+	Body client.Why
+}) (*body[client.Done], error) {
+	why, err := s.parts.Identity.Seal(ctx, c.who, in.Body.Why)
+	if err != nil {
+		return nil, err
+	}
+	return took(s.parts.Access.Do(ctx, access.CutSession{Session: curfew.SessionID(in.ID), By: c.who, Why: why}))
+}
+
+// mayRead reports whether the caller may see what was said in a session, and not
+// only its shape: the holder, and whoever could have a role that covers it (THREATS 14).
+func (s *Server) mayRead(c caller, x history.Session) bool {
+	if x.Principal == c.who {
+		return true
+	}
+	ok := false
+	s.parts.Access.View(func(st *access.State) {
+		res := st.Config.Resources[x.Resource]
+		e := s.parts.Engines[res.Type]
+		theirs, err := st.Permission(x.Role)
+		if e == nil || err != nil {
+			return
+		}
+		for _, role := range st.MayAskFor(c.who) {
+			if !st.Config.Roles[role].Covers(res) {
+				continue
+			}
+			if mine, err := st.Permission(role); err == nil && e.Covers(mine, theirs) {
+				ok = true
+				return
+			}
+		}
+	})
+	return ok
+}
+
+// open opens a recording for the caller, which is an event of its own.
+func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Reader, func(record.Item) client.Item, error) {
+	x, err := s.findSession(ctx, c, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	var shape engine.Shaper
+	if !s.mayRead(c, x) {
+		s.parts.Access.View(func(st *access.State) {
+			shape, _ = s.parts.Engines[st.Config.Resources[x.Resource].Type].(engine.Shaper)
+		})
+		if shape == nil {
+			shape = hidden{}
+		}
+	}
+	_, err = s.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: x.Session, By: c.who, How: how}})
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := s.parts.Record.Read(x.Session)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, func(it record.Item) client.Item {
+		if shape != nil {
+			it = shape.Shape(it)
+		}
+		return item(it)
+	}, nil
+}
+
+// hidden shows nothing of what was said, for engines that know no shapes.
+type hidden struct{}
+
+func (hidden) Shape(it record.Item) record.Item {
+	it.Text, it.Values, it.Error = "", nil, ""
+	return it
+}
+
+func item(it record.Item) client.Item {
+	out := client.Item{
+		At: it.At, Kind: string(it.Kind), Ref: it.Ref, Text: it.Text, Tag: it.Tag, Rows: it.Rows, Bytes: it.Bytes,
+		TookMS: float64(it.Took.Microseconds()) / 1000, Error: it.Error, Code: it.Code,
+	}
+	for _, v := range it.Values {
+		out.Values = append(out.Values, client.Value(v))
+	}
+	return out
+}
+
+func (s *Server) transcript(ctx context.Context, c caller, in *idIn) (*huma.StreamResponse, error) {
+	r, show, err := s.open(ctx, c, in.ID, "transcript")
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer func() { _ = r.Close() }()
+		h.SetHeader("Content-Type", "application/x-ndjson")
+		enc := json.NewEncoder(h.BodyWriter())
+		for {
+			it, err := r.Next(h.Context(), false)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				_ = enc.Encode(client.Item{Kind: "fault", Error: err.Error()})
+				return
+			}
+			if enc.Encode(show(it)) != nil {
+				return
+			}
+		}
+	}}, nil
+}
+
+func (s *Server) watch(ctx context.Context, c caller, in *idIn) (*huma.StreamResponse, error) {
+	r, show, err := s.open(ctx, c, in.ID, "watch")
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer func() { _ = r.Close() }()
+		send := events(h)
+		for n := 1; ; n++ {
+			it, err := r.Next(h.Context(), true)
+			if errors.Is(err, io.EOF) {
+				_ = send("end", n, struct{}{})
+				return
+			}
+			if err != nil {
+				_ = send("fault", n, client.Item{Kind: "fault", Error: err.Error()})
+				return
+			}
+			if send("item", n, show(it)) != nil {
+				return
+			}
+		}
+	}}, nil
+}
+
+// events starts a stream of Server-Sent Events and returns what sends one.
+func events(h huma.Context) func(kind string, id int, v any) error {
+	h.SetHeader("Content-Type", "text/event-stream")
+	w := h.BodyWriter()
+	flush, _ := w.(http.Flusher)
+	return func(kind string, id int, v any) error {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, text)
+		if flush != nil {
+			flush.Flush()
+		}
+		return err
+	}
+}

@@ -1,0 +1,244 @@
+// Package gateway is the door of the native protocols: it listens, hands
+// connections to engines, and puts sessions together from a permit, a recording,
+// an account and a dialer. It speaks no protocol and decides nothing.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/identity"
+	"github.com/curfewhq/curfew/lease"
+	"github.com/curfewhq/curfew/reach"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/session"
+	"github.com/curfewhq/curfew/vault"
+)
+
+// mostConnections bounds the connections of one listener: beyond it, a new one
+// is closed unread, and the others do not notice.
+const mostConnections = 9000
+
+// Parts are what a Gateway is made of.
+type Parts struct {
+	Access     *access.Service
+	Identity   *identity.Service
+	Record     record.Store
+	Dialer     *reach.Dialer
+	Vault      *vault.Store
+	Engines    map[curfew.EngineType]engine.Engine
+	Deployment string
+	TLS        *tls.Config     // nil: plain, on loopback only
+	Notices    []time.Duration // nil: 5 minutes and 1 minute
+	Log        *slog.Logger
+}
+
+// Gateway is the door. Lease makes the accounts that its sessions use.
+type Gateway struct {
+	parts Parts
+	Lease *lease.Service
+
+	mu       sync.Mutex
+	sessions map[curfew.SessionID]*session.Session // guarded by mu
+	refusals refusals
+}
+
+// New returns a Gateway with its lease service, which the caller runs.
+func New(p Parts) *Gateway {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}}
+	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
+	return g
+}
+
+// keeper makes the keeper for a resource, nil if its engine makes no accounts.
+func (g *Gateway) keeper(res curfew.Resource) lease.Keeper {
+	m, ok := g.parts.Engines[res.Type].(lease.Maker)
+	if !ok {
+		return nil
+	}
+	return m.Keeper(g.Target(res))
+}
+
+// Target is a resource as keepers and checks reach it: by errands.
+func (g *Gateway) Target(res curfew.Resource) lease.Target {
+	return lease.Target{
+		Deployment: g.parts.Deployment,
+		Resource:   res,
+		Dial: func(ctx context.Context, what string) (net.Conn, error) {
+			errand, err := g.parts.Access.Errand(res, what)
+			if err != nil {
+				return nil, err
+			}
+			return g.parts.Dialer.Errand(ctx, errand)
+		},
+		Login: func(context.Context) (lease.Login, error) { return g.login(res) },
+	}
+}
+
+func (g *Gateway) login(res curfew.Resource) (lease.Login, error) {
+	c, err := g.parts.Vault.Open(res)
+	if err != nil {
+		return lease.Login{}, err
+	}
+	return lease.Login{User: c.User, Password: c.Password, Database: c.Database, Options: c.Options}, nil
+}
+
+// known lists the connections that live sessions of a grant have opened.
+func (g *Gateway) known(id curfew.GrantID) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []string
+	for _, s := range g.sessions {
+		if s.Permit().Grant().ID == id {
+			out = append(out, s.Work()...)
+		}
+	}
+	return out
+}
+
+// Serve accepts connections for one engine until ctx ends or the listener
+// fails, and waits for those that live. The accept loop does no I/O of its own.
+func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) error {
+	g.parts.Dialer.Own(ln.Addr())
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	room := make(chan struct{}, mostConnections)
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			g.parts.Log.Warn("accept", "err", err)
+			time.Sleep(5 * time.Millisecond) // out of descriptors: let some go
+			continue
+		}
+		select {
+		case room <- struct{}{}:
+		default:
+			_ = conn.Close()
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-room }()
+			e.Serve(ctx, conn, g)
+		})
+	}
+}
+
+// TLS is the server side configuration.
+func (g *Gateway) TLS() *tls.Config { return g.parts.TLS }
+
+// Verifier returns what SCRAM needs for a connection credential.
+func (g *Gateway) Verifier(ctx context.Context, id curfew.CredentialID) engine.Verifier {
+	return g.parts.Identity.Verifier(ctx, id)
+}
+
+// Open turns a proved claim into a live session.
+func (g *Gateway) Open(ctx context.Context, c access.Claim) (*session.Session, error) {
+	s, who, err := g.open(ctx, c)
+	if err != nil {
+		g.refuse(ctx, c, who, err)
+	}
+	return s, err
+}
+
+func (g *Gateway) open(ctx context.Context, c access.Claim) (*session.Session, access.Credential, error) {
+	cred, err := g.parts.Identity.Credential(ctx, c.Credential)
+	if err != nil {
+		return nil, cred, err
+	}
+	permit, err := g.parts.Access.OpenSession(ctx, access.OpenSession{
+		Session: curfew.SessionID(curfew.NewID("s")), Credential: cred, Client: bounded(c.Client), Program: bounded(c.Program),
+	})
+	if err != nil {
+		return nil, cred, err
+	}
+	s, err := g.start(permit)
+	if err != nil {
+		e := curfew.SessionEnded{Session: permit.Session(), Cause: curfew.CauseRecorder, Terminated: true}
+		return nil, cred, errors.Join(err, g.parts.Access.CloseSession(context.WithoutCancel(ctx), permit, e))
+	}
+	return s, cred, nil
+}
+
+// bounded keeps what a client says of itself short; it is escaped where it is shown.
+func bounded(s string) string { return s[:min(len(s), 200)] }
+
+// start puts a session together.
+func (g *Gateway) start(p *access.Permit) (*session.Session, error) {
+	grant := p.Grant()
+	w, err := g.parts.Record.Create(record.Header{
+		Session: p.Session(), Grant: grant.ID, Principal: grant.Principal, Resource: grant.Resource, Mode: grant.Record, Started: time.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	parts := session.Parts{
+		Permit: p, Record: w, Notices: g.parts.Notices,
+		Dial:    func(ctx context.Context) (net.Conn, error) { return g.parts.Dialer.Session(ctx, p) },
+		Account: func(ctx context.Context) (session.Account, error) { return g.account(ctx, p) },
+		Done:    func(sum session.Summary) { g.done(p, sum) },
+	}
+	if k := g.Lease.KeeperFor(p.Resource()); k != nil {
+		parts.Terminate = k.Terminate
+	}
+	_ = w.Write(record.Item{Kind: record.Opened, Text: string(grant.Role)}) // a failure shows at the next item, before anything is sent
+	s := session.New(parts)
+	g.mu.Lock()
+	g.sessions[p.Session()] = s
+	g.mu.Unlock()
+	return s, nil
+}
+
+// account opens the session's account for one log-in.
+func (g *Gateway) account(ctx context.Context, p *access.Permit) (session.Account, error) {
+	login, err := g.login(p.Resource())
+	if err != nil {
+		return session.Account{}, err
+	}
+	if p.Resource().Account != curfew.Leased {
+		return session.Account{Login: login, Shut: func() {}}, nil
+	}
+	user, password, shut, err := g.Lease.Open(ctx, p.Grant().ID)
+	if err != nil {
+		return session.Account{}, err
+	}
+	login.User, login.Password = user, password
+	return session.Account{Login: login, Leased: true, Shut: shut}, nil
+}
+
+func (g *Gateway) done(p *access.Permit, sum session.Summary) {
+	g.mu.Lock()
+	delete(g.sessions, p.Session())
+	g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := g.parts.Access.CloseSession(ctx, p, curfew.SessionEnded{
+		Session: sum.Session, Cause: sum.Ended.Cause, Statements: sum.Statements, Refused: sum.Refused, Rows: sum.Rows,
+		Bytes: sum.Bytes, Terminated: sum.Terminated, CutTook: sum.CutTook,
+	})
+	if err != nil {
+		g.parts.Log.Error("the end of a session could not be written", "session", sum.Session, "err", err)
+	}
+}
+
+// Session returns a live session.
+func (g *Gateway) Session(id curfew.SessionID) *session.Session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.sessions[id]
+}

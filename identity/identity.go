@@ -1,0 +1,200 @@
+// Package identity proves who is speaking: tokens of clients, passphrases for
+// decisions, one-time links, and the connection credentials that native clients
+// log in with. It proves and decides nothing: access says what follows.
+//
+// Every secret is kept as a verifier, on a shelf row that the ledger lists.
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/seal"
+	"github.com/curfewhq/curfew/shelf"
+)
+
+// Kinds of shelf row.
+const (
+	rowToken      = "token"
+	rowLink       = "link"
+	rowPassphrase = "passphrase"
+	rowCredential = "credential"
+	rowPersonKey  = "person-key"
+)
+
+// Parts are what a Service is made of.
+type Parts struct {
+	Access *access.Service
+	Shelf  shelf.Shelf
+	Ring   *seal.Ring // for keyed digests and mock verifiers
+	Log    *slog.Logger
+}
+
+// Service proves who is speaking.
+type Service struct {
+	parts  Parts
+	hashes chan struct{} // bounds slow hashes under way
+
+	mu     sync.Mutex
+	wrong  map[curfew.Principal]guesses // guarded by mu
+	keys   map[curfew.Principal]*seal.Ring
+	tokens map[string]tokenRow // guarded by mu; rows read already, by identifier and digest
+}
+
+// New returns a Service.
+func New(p Parts) *Service {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{
+		parts: p, hashes: make(chan struct{}, 2), wrong: map[curfew.Principal]guesses{},
+		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{},
+	}
+}
+
+// newSecret is 160 random bits as text.
+func newSecret() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func digest(secret string) []byte {
+	sum := sha256.Sum256([]byte("curfew secret\n" + secret))
+	return sum[:]
+}
+
+// stranger is the one sentence for everybody who is not signed in.
+func stranger() error {
+	return curfew.Errorf(curfew.NotSignedIn, "you are not signed in, or no longer").WithFix("curfew login")
+}
+
+// put encodes and keeps a row, and returns what the ledger must list.
+func (s *Service) put(ctx context.Context, kind, name string, row any) ([]byte, error) {
+	text, err := json.Marshal(row)
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Internal, err, "encode a %s", kind)
+	}
+	d, err := s.parts.Shelf.Put(ctx, kind, name, text)
+	return d[:], err
+}
+
+type tokenRow struct {
+	Hash       []byte    `json:"hash"`
+	Until      time.Time `json:"until"`
+	Generation uint64    `json:"generation"`
+	Device     string    `json:"device"`
+}
+
+// tokenLife is how long a client stays signed in.
+const tokenLife = 12 * time.Hour
+
+// IssueToken signs a client in as a person who has proved who they are.
+func (s *Service) IssueToken(ctx context.Context, who curfew.Principal, device string) (token string, until time.Time, err error) {
+	id, secret := curfew.NewID("t"), newSecret()
+	until = s.parts.Access.Now().Add(tokenLife).Truncate(time.Second)
+	row := tokenRow{Hash: digest(secret), Until: until, Generation: s.generation(who), Device: device}
+	d, err := s.put(ctx, rowToken, id, row)
+	if err != nil {
+		return "", until, err
+	}
+	_, err = s.parts.Access.Do(ctx, access.IssueToken{SecretListed: curfew.SecretListed{ID: id, Principal: who, Digest: d, Until: until}})
+	if err != nil {
+		return "", until, err
+	}
+	return "cft." + id + "." + secret, until, nil
+}
+
+func (s *Service) generation(who curfew.Principal) (g uint64) {
+	s.parts.Access.View(func(st *access.State) {
+		if p := st.People[who]; p != nil {
+			g = p.Generation
+		}
+	})
+	return g
+}
+
+// Token says who a token is, or that nobody is.
+func (s *Service) Token(ctx context.Context, token string) (who curfew.Principal, id string, err error) {
+	id, secret, ok := split(token, "cft")
+	if !ok {
+		return "", "", stranger()
+	}
+	var listed access.Listed
+	var generation uint64
+	enabled := false
+	s.parts.Access.View(func(st *access.State) {
+		if listed, ok = st.Tokens[id]; ok {
+			enabled = st.Enabled(listed.Principal)
+			generation = st.People[listed.Principal].Generation
+		}
+	})
+	if !ok || !enabled {
+		return "", "", stranger()
+	}
+	row, err := s.tokenRow(ctx, id, listed.Digest)
+	if err != nil || !seal.Equal(row.Hash, digest(secret)) || row.Generation != generation || !s.parts.Access.Now().Before(row.Until) {
+		return "", "", stranger()
+	}
+	return listed.Principal, id, nil
+}
+
+// tokenRow reads a row once: what the ledger lists by digest does not change.
+func (s *Service) tokenRow(ctx context.Context, id string, d []byte) (tokenRow, error) {
+	key := id + string(d)
+	s.mu.Lock()
+	row, ok := s.tokens[key]
+	s.mu.Unlock()
+	if ok {
+		return row, nil
+	}
+	if err := s.listed(ctx, rowToken, id, d, &row); err != nil {
+		return row, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tokens) > 10_000 {
+		clear(s.tokens)
+	}
+	s.tokens[key] = row
+	return row, nil
+}
+
+// listed reads a row if it is the one the ledger lists.
+func (s *Service) listed(ctx context.Context, kind, name string, d []byte, into any) error {
+	if len(d) != sha256.Size {
+		return stranger()
+	}
+	text, err := s.parts.Shelf.GetIf(ctx, kind, name, [sha256.Size]byte(d))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return curfew.Wrap(curfew.Corrupt, err, "the %s %s", kind, name)
+	}
+	return nil
+}
+
+// split takes "prefix.id.secret" apart.
+func split(text, prefix string) (id, secret string, ok bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 || parts[0] != prefix || len(text) > 200 {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+// SignOut withdraws one token.
+func (s *Service) SignOut(ctx context.Context, who curfew.Principal, id string) error {
+	_, err := s.parts.Access.Do(ctx, access.WithdrawToken{SecretUnlisted: curfew.SecretUnlisted{ID: id, By: who}})
+	return err
+}

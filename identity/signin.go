@@ -1,0 +1,185 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/seal"
+)
+
+// Argon2id, as RFC 9106 recommends for where memory is scarce: three passes over 64 MiB.
+const (
+	argonPasses  = 3
+	argonMemory  = 64 << 10
+	argonThreads = 2
+	argonSize    = 32
+)
+
+// ShortestPassphrase is how many bytes a passphrase has at least.
+const ShortestPassphrase = 10
+
+const longestPassphrase = 1024
+
+// Guesses: after wrongMost wrong passphrases a person waits wrongWait.
+const (
+	wrongMost = 5
+	wrongWait = 15 * time.Minute
+)
+
+type guesses struct {
+	wrong int
+	until time.Time
+}
+
+type passphraseRow struct {
+	Salt []byte `json:"salt"`
+	Hash []byte `json:"hash"`
+}
+
+type linkRow struct {
+	Hash []byte `json:"hash"`
+}
+
+// IssueLink makes a one-time link secret for somebody who has never signed in.
+func (s *Service) IssueLink(ctx context.Context, who, by curfew.Principal, life time.Duration) (string, error) {
+	id, secret := curfew.NewID("k"), newSecret()
+	d, err := s.put(ctx, rowLink, id, linkRow{digest(secret)})
+	if err != nil {
+		return "", err
+	}
+	until := s.parts.Access.Now().Add(life)
+	_, err = s.parts.Access.Do(ctx, access.IssueLink{SecretListed: curfew.SecretListed{ID: id, Principal: who, Digest: d, Until: until, By: by}})
+	if err != nil {
+		return "", err
+	}
+	return "cfl." + id + "." + secret, nil
+}
+
+// Join uses a link: the person sets the passphrase that their decisions need.
+func (s *Service) Join(ctx context.Context, link, passphrase string) (curfew.Principal, error) {
+	id, secret, ok := split(link, "cfl")
+	var listed access.Listed
+	s.parts.Access.View(func(st *access.State) { listed = st.Links[id] })
+	var row linkRow
+	if !ok || s.listed(ctx, rowLink, id, listed.Digest, &row) != nil || !seal.Equal(row.Hash, digest(secret)) {
+		return "", curfew.Errorf(curfew.NotSignedIn, "this sign-in link is used, over or unknown").WithFix("ask an administrator for a new one: curfew invite")
+	}
+	set, err := s.newPassphrase(ctx, listed.Principal, passphrase)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.parts.Access.Do(ctx, access.Join{Link: id, Passphrase: set}); err != nil {
+		return "", err
+	}
+	return listed.Principal, s.parts.Shelf.Delete(ctx, rowLink, id)
+}
+
+func (s *Service) newPassphrase(ctx context.Context, who curfew.Principal, passphrase string) (curfew.SecretListed, error) {
+	if len(passphrase) < ShortestPassphrase || len(passphrase) > longestPassphrase {
+		return curfew.SecretListed{}, curfew.Errorf(curfew.Invalid, "a passphrase has %d to %d characters", ShortestPassphrase, longestPassphrase).WithFix("four words you can remember make a good one")
+	}
+	row := passphraseRow{Salt: make([]byte, 16)}
+	_, _ = rand.Read(row.Salt) // never fails (crypto/rand)
+	row.Hash = s.slow(ctx, passphrase, row.Salt)
+	if row.Hash == nil {
+		return curfew.SecretListed{}, context.Cause(ctx)
+	}
+	d, err := s.put(ctx, rowPassphrase, string(who), row)
+	return curfew.SecretListed{ID: string(who), Principal: who, Digest: d}, err
+}
+
+// slow is the slow hash; few run at once. It returns nil if ctx ends first.
+func (s *Service) slow(ctx context.Context, passphrase string, salt []byte) []byte {
+	select {
+	case s.hashes <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-s.hashes }()
+	return argon2.IDKey([]byte(passphrase), salt, argonPasses, argonMemory, argonThreads, argonSize)
+}
+
+// Prove checks a person's passphrase: the sign-in of its own that every decision
+// needs. A client's token alone never decides (THREATS 8).
+func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase string) error {
+	if passphrase == "" {
+		return curfew.Errorf(curfew.NeedsSignIn, "deciding needs your passphrase").WithFix("type it when asked, or pass it on standard input with --passphrase-stdin")
+	}
+	if err := s.mayGuess(who); err != nil {
+		return err
+	}
+	var listed access.Listed
+	s.parts.Access.View(func(st *access.State) { listed = st.Passphrases[who] })
+	row := passphraseRow{Salt: make([]byte, 16)}
+	known := s.listed(ctx, rowPassphrase, string(who), listed.Digest, &row) == nil
+	hash := s.slow(ctx, passphrase, row.Salt) // also for the unknown: they take as long
+	if hash == nil {
+		return context.Cause(ctx)
+	}
+	if ok := seal.Equal(hash, row.Hash); !known || !ok {
+		s.guessed(who)
+		return curfew.Errorf(curfew.NeedsSignIn, "this is not your passphrase").WithRule("passphrase.wrong")
+	}
+	s.mu.Lock()
+	delete(s.wrong, who)
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Service) mayGuess(who curfew.Principal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.wrong[who]; g.wrong >= wrongMost && time.Now().Before(g.until) {
+		return curfew.Errorf(curfew.Limited, "too many wrong passphrases; wait until %s", g.until.Format("15:04 MST")).WithRule("passphrase.guesses")
+	}
+	return nil
+}
+
+func (s *Service) guessed(who curfew.Principal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.wrong[who]
+	if time.Now().After(g.until) && g.wrong >= wrongMost {
+		g.wrong = 0
+	}
+	g.wrong++
+	g.until = time.Now().Add(wrongWait)
+	if len(s.wrong) > 10_000 {
+		clear(s.wrong)
+	}
+	s.wrong[who] = g
+	s.parts.Log.Warn("a wrong passphrase", "principal", who, "in a row", g.wrong)
+}
+
+// SignIn proves a person by address and passphrase. Whatever is wrong, the answer is one sentence.
+func (s *Service) SignIn(ctx context.Context, email, passphrase string) (curfew.Principal, error) {
+	who, _ := s.ByEmail(email)
+	enabled := false
+	s.parts.Access.View(func(st *access.State) { enabled = st.Enabled(who) && st.People[who].Joined })
+	err := s.Prove(ctx, who, passphrase)
+	if curfew.CodeOf(err) == curfew.Limited {
+		return "", err
+	}
+	if err != nil || !enabled {
+		return "", curfew.Errorf(curfew.NotSignedIn, "this address and passphrase do not sign anybody in")
+	}
+	return who, nil
+}
+
+// ChangePassphrase replaces one's own passphrase.
+func (s *Service) ChangePassphrase(ctx context.Context, who curfew.Principal, old, next string) error {
+	if err := s.Prove(ctx, who, old); err != nil {
+		return err
+	}
+	set, err := s.newPassphrase(ctx, who, next)
+	if err != nil {
+		return err
+	}
+	_, err = s.parts.Access.Do(ctx, access.ChangePassphrase{SecretListed: set})
+	return err
+}
