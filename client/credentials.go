@@ -19,8 +19,6 @@ type Login struct {
 	Until     time.Time `json:"until,omitzero"`
 	CA        string    `json:"ca,omitempty"` // PEM of the only authorities to trust
 	PlainHTTP bool      `json:"plain_http,omitempty"`
-	// Position of the person's last change, so that the next list shows it.
-	Position uint64 `json:"position,omitempty"`
 }
 
 // Credentials are the sign-ins of one account of this machine, by server.

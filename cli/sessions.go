@@ -1,0 +1,288 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/say"
+)
+
+func (a *app) sessionsCommand() *cobra.Command {
+	var all, live bool
+	var in client.Listing
+	cmd := &cobra.Command{
+		Use: "sessions", Short: "Your sessions; --all: everybody's that you may see", Args: between(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all {
+				in.Scope = "all"
+			}
+			return a.sessions(cmd.Context(), in, live)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&all, "all", false, "all that you may see")
+	f.BoolVar(&live, "live", false, "only those that are live now")
+	f.StringVar(&in.Grant, "grant", "", "of this grant")
+	f.StringVar(&in.Resource, "on", "", "of this resource")
+	f.IntVar(&in.Limit, "limit", 0, "at most this many")
+	return cmd
+}
+
+func (a *app) sessions(ctx context.Context, in client.Listing, live bool) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	in.Position = a.position(c)
+	list, err := c.Sessions(ctx, in)
+	if err != nil {
+		return err
+	}
+	shown := []client.Session{}
+	for _, s := range list.Items {
+		if s.Live || !live {
+			shown = append(shown, s)
+		}
+	}
+	return emitAll(a, "session", shown, func(items []client.Session) {
+		if len(items) == 0 {
+			a.note("No sessions.")
+			return
+		}
+		rows := [][]string{{"who", "what", "opened", "state", "statements", "refused", "rows", "viewed by", "id"}}
+		for _, s := range items {
+			rows = append(rows, []string{
+				cell(s.Who, 30), cell(s.Resource, 40) + " " + cell(s.Role, 40), a.clock(s.Opened), a.sessionState(s),
+				fmt.Sprint(s.Statements), fmt.Sprint(s.Refused), fmt.Sprint(s.Rows), names(s.Viewed, "and"), clean(s.ID),
+			})
+		}
+		a.table("", rows)
+	})
+}
+
+func (a *app) sessionState(s client.Session) string {
+	if s.Live {
+		return "live " + a.ago(s.Opened)
+	}
+	text := "ended " + a.clock(s.Ended)
+	if s.CauseText != "" {
+		text += ": " + cell(s.CauseText, 60)
+	}
+	return text
+}
+
+func (a *app) showSession(s client.Session) {
+	a.outf("%s\n", a.bold(clean(s.Who)+" on "+clean(s.Resource)+" as "+clean(s.Role)))
+	rows := [][]string{
+		{"state", a.sessionState(s)}, {"opened", a.clock(s.Opened)}, {"from", clean(s.Client) + " " + clean(s.Program)},
+		{"work", fmt.Sprintf("%d statements, %d refused, %d rows, %d bytes", s.Statements, s.Refused, s.Rows, s.Bytes)},
+	}
+	if s.CutTook != "" {
+		rows = append(rows, []string{"the cut", "took " + clean(s.CutTook)})
+	}
+	if !s.Live {
+		rows = append(rows, []string{"at the target", map[bool]string{true: "its work was seen to be gone", false: "not seen to be gone"}[s.Terminated]})
+	}
+	if len(s.Viewed) > 0 {
+		rows = append(rows, []string{"viewed by", names(s.Viewed, "and")})
+	}
+	a.table("  ", append(rows, []string{"grant", clean(s.Grant)}, []string{"id", clean(s.ID)}))
+}
+
+func (a *app) watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "watch SESSION", Short: "See a session live, from its beginning; that you did is recorded", Args: between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return c.Watch(cmd.Context(), args[0], a.item)
+		},
+	}
+}
+
+func (a *app) transcriptCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "transcript SESSION", Short: "Read what a session said; that you did is recorded", Args: between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return c.Transcript(cmd.Context(), args[0], a.item)
+		},
+	}
+}
+
+// statementBound is the most of a statement that is shown as text; JSON has all.
+const statementBound = 16 << 10
+
+// item shows one line of a recording. What a session said is a stranger's, all of it.
+func (a *app) item(it client.Item) error {
+	if a.opt.json {
+		a.encode(a.parts.Stdout, "item", it)
+		return nil
+	}
+	head := it.At.In(a.now().Location()).Format("15:04:05") + " "
+	switch it.Kind {
+	case "statement":
+		a.outf("%s%s\n", head, block(it.Text, "         "))
+		for i, v := range it.Values {
+			a.outf("           $%d = %s\n", i+1, value(v))
+		}
+	case "outcome":
+		a.outf("         %s %s\n", a.dim("→"), outcome(it))
+	case "refused":
+		a.outf("%srefused: %s\n", head, block(it.Text, "         "))
+		a.outf("         → %s\n", prose(it.Error))
+	case "fault":
+		a.outf("%sthe recording cannot be read further: %s\n", head, prose(it.Error))
+	default:
+		text := clean(it.Kind)
+		for _, more := range []string{it.Text, it.Tag, it.Error} {
+			if more != "" {
+				text += " · " + prose(more)
+			}
+		}
+		a.outf("%s%s\n", head, text)
+	}
+	return nil
+}
+
+// block shows text of several lines, each harmless, the later ones indented.
+func block(s, indent string) string {
+	if s == "" {
+		return "(hidden: none of your roles covers this session)"
+	}
+	if len(s) > statementBound {
+		s = s[:statementBound] + "…"
+	}
+	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = say.Clean(strings.ReplaceAll(l, "\t", "    "), statementBound*8)
+	}
+	return strings.Join(lines, "\n"+indent)
+}
+
+func value(v client.Value) string {
+	switch {
+	case v.Null:
+		return "null"
+	case v.Binary:
+		return "(binary) " + prose(v.Text)
+	}
+	text := "'" + prose(v.Text) + "'"
+	if v.Cut > 0 {
+		text += fmt.Sprintf(" and %d bytes more", v.Cut)
+	}
+	return text
+}
+
+func outcome(it client.Item) string {
+	took := time.Duration(it.TookMS * float64(time.Millisecond)).Round(100 * time.Microsecond)
+	if it.Error != "" || it.Code != "" {
+		return strings.TrimSpace("error " + clean(it.Code) + " " + prose(it.Error))
+	}
+	return fmt.Sprintf("%s · %d rows · %d bytes · %s", clean(it.Tag), it.Rows, it.Bytes, took)
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	var in client.Search
+	var from, to string
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "audit", Short: "What was decided, newest first", Args: between(0, 0),
+		Example: "  curfew audit --kind grant. --person alice --from yesterday\\ 9:00\n  curfew audit --follow --json",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if from != "" {
+				if in.From, err = parseWhen(from, a.now(), true); err != nil {
+					return err
+				}
+			}
+			if to != "" {
+				if in.To, err = parseWhen(to, a.now(), true); err != nil {
+					return err
+				}
+			}
+			return a.audit(cmd.Context(), in, follow)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Kind, "kind", "", "a kind of event, or the beginning of one: grant.")
+	f.StringVar(&in.Person, "person", "", "of this person")
+	f.StringVar(&in.Resource, "on", "", "of this resource")
+	f.StringVar(&in.Grant, "grant", "", "of this grant")
+	f.StringVar(&in.Request, "request", "", "of this request")
+	f.StringVar(&in.Session, "session", "", "of this session")
+	f.StringVar(&from, "from", "", "not before")
+	f.StringVar(&to, "to", "", "not after")
+	f.Uint64Var(&in.Before, "before", 0, "the page after the one that ended at this position")
+	f.IntVar(&in.Limit, "limit", 0, "at most this many")
+	f.BoolVar(&follow, "follow", false, "go on as things happen")
+	return cmd
+}
+
+func (a *app) audit(ctx context.Context, in client.Search, follow bool) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	in.Position = a.position(c)
+	list, err := c.Audit(ctx, in)
+	if err != nil {
+		return err
+	}
+	if !follow {
+		return emitAll(a, "event", list.Items, func(items []client.Entry) {
+			for _, e := range items {
+				a.entry(e)
+			}
+			if list.Next != "" {
+				a.note("There is more: curfew audit --before %s", clean(list.Next))
+			}
+		})
+	}
+	var after uint64
+	for i := len(list.Items) - 1; i >= 0; i-- { // following reads downwards
+		a.showEntry(list.Items[i])
+		after = max(after, list.Items[i].Position)
+	}
+	return c.Events(ctx, max(after, list.Position), func(e client.Entry) error {
+		if matches(in, e) {
+			a.showEntry(e)
+		}
+		return nil
+	})
+}
+
+// matches applies to followed events the filters that the stream does not have.
+func matches(in client.Search, e client.Entry) bool {
+	return strings.HasPrefix(e.Kind, in.Kind) && fits(in.Resource, e.Resource) && fits(in.Grant, e.Grant) && fits(in.Request, e.Request) &&
+		fits(in.Session, e.Session) && (in.Person == "" || strings.Contains(strings.ToLower(e.Who), strings.ToLower(in.Person)))
+}
+
+func fits(want, have string) bool { return want == "" || want == have }
+
+func (a *app) showEntry(e client.Entry) {
+	if a.opt.json {
+		a.encode(a.parts.Stdout, "event", e)
+		return
+	}
+	a.entry(e)
+}
+
+func (a *app) entry(e client.Entry) {
+	text := e.Text
+	if text == "" {
+		body, _ := json.Marshal(e.Body)
+		text = clean(e.Kind) + " " + string(body)
+	}
+	a.outf("%8d  %s  %-24s  %s\n", e.Position, e.At.In(a.now().Location()).Format("2006-01-02 15:04:05"), cell(e.Kind, 24), prose(text))
+}

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/config"
+	"github.com/curfewhq/curfew/say"
+)
+
+func (a *app) whyCommand() *cobra.Command {
+	var in client.WhyQuery
+	var at string
+	cmd := &cobra.Command{
+		Use: "why PERSON ROLE", Short: "Say whether somebody can have a role, now or at a past moment, and why", Args: between(2, 2),
+		Example: "  curfew why alice orders/admin\n  curfew why me orders/admin --at \"yesterday 23:10\"",
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if in.Person = args[0]; in.Person == "me" {
+				in.Person = ""
+			}
+			in.Role = args[1]
+			if in.At, err = a.pastTime(at); err != nil {
+				return err
+			}
+			if in.For != "" {
+				d, err := parseFor(in.For)
+				if err != nil {
+					return err
+				}
+				in.For = d.String()
+			}
+			return a.answer(cmd.Context(), in)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Resource, "on", "", "the resource, where the role is for several")
+	f.StringVar(&in.For, "for", "", "for how long")
+	f.StringVar(&in.Workflow, "workflow", "", "for this incident, ticket or change")
+	f.StringVar(&at, "at", "", "a past moment: 14:00, \"yesterday 23:10\"")
+	return cmd
+}
+
+func (a *app) pastTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	return parseWhen(text, a.now(), true)
+}
+
+// answer exits 0 whatever the answer: the question was answered.
+func (a *app) answer(ctx context.Context, in client.WhyQuery) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	ans, err := c.Why(ctx, in)
+	if err != nil {
+		return err
+	}
+	return emit(a, "answer", ans, func(x client.Answer) {
+		for _, line := range strings.Split(x.Text, "\n") {
+			a.outf("%s\n", prose(line))
+		}
+		if x.Has != "" {
+			a.outf("Has it now: %s\n", clean(x.Has))
+		}
+	})
+}
+
+func (a *app) whoCanCommand() *cobra.Command {
+	var role, at string
+	cmd := &cobra.Command{
+		Use: "who-can RESOURCE", Short: "Say who could reach a resource, now or at a past moment, and by which path", Args: between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			when, err := a.pastTime(at)
+			if err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			reach, err := c.WhoCan(cmd.Context(), args[0], role, when)
+			if err != nil {
+				return err
+			}
+			return emit(a, "reach", reach, a.showReach)
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "", "only by this role")
+	cmd.Flags().StringVar(&at, "at", "", "a past moment: 14:00, \"yesterday 23:10\"")
+	return cmd
+}
+
+func (a *app) showReach(r client.Reach) {
+	if len(r.Paths) == 0 {
+		a.outf("Nobody can reach %s\n", clean(r.Resource))
+		return
+	}
+	a.outf("%s by which %s can be reached, %s\n", plural(len(r.Paths), "way"), clean(r.Resource), a.clock(r.At))
+	var rows [][]string
+	for _, p := range r.Paths {
+		until := ""
+		if !p.Until.IsZero() {
+			until = "until " + a.clock(p.Until)
+		}
+		rows = append(rows, []string{cell(p.Person.Name, 30), cell(p.How, 12), cell(p.Role, 40), cell(p.Effect, 60), "policy " + cell(p.Policy, 40), until, cell(p.Why, 80)})
+	}
+	a.table("  ", rows)
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	var in applyArgs
+	cmd := &cobra.Command{
+		Use: "explain [POLICY]", Short: "Read policies aloud: the gateway's, or those of a file", Args: between(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			want := ""
+			if len(args) == 1 {
+				want = args[0]
+			}
+			return a.explain(cmd.Context(), want, in)
+		},
+	}
+	fileFlag(cmd, &in)
+	return cmd
+}
+
+func (a *app) explain(ctx context.Context, want string, in applyArgs) error {
+	var all []client.Policy
+	var err error
+	if len(in.files) > 0 {
+		all, err = a.policiesOf(in.files)
+	} else {
+		all, err = a.serverPolicies(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if want != "" {
+		var known []string
+		for _, p := range all {
+			known = append(known, p.Name)
+		}
+		if want, err = a.pick(ctx, "policy", known, want, false); err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(p client.Policy) bool { return p.Name != want })
+	}
+	return emitAll(a, "policy", all, func(items []client.Policy) {
+		for i, p := range items {
+			if i > 0 {
+				a.outf("\n")
+			}
+			a.outf("%s\n  %s\n", a.bold(clean(p.Name)), prose(p.Sentence))
+		}
+	})
+}
+
+func (a *app) serverPolicies(ctx context.Context) ([]client.Policy, error) {
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Policies(ctx)
+	return list.Items, err
+}
+
+// policiesOf reads the policies of files aloud. Who is who is the gateway's to
+// know: people are their addresses here.
+func (a *app) policiesOf(paths []string) ([]client.Policy, error) {
+	files, err := a.readFiles(paths)
+	if err != nil {
+		return nil, err
+	}
+	file, found := parseLocally(files)
+	if file == nil || config.Failed(found) {
+		p := client.Plan{Problems: clientProblems(found)}
+		a.problems(p)
+		return nil, broken(p)
+	}
+	c, found := config.Resolve(file, func(email string) (curfew.Principal, bool) { return curfew.Principal(email), true }, nil)
+	if config.Failed(found) {
+		p := client.Plan{Problems: clientProblems(found)}
+		a.problems(p)
+		return nil, broken(p)
+	}
+	var out []client.Policy
+	for _, p := range c.Policies {
+		v := client.Policy{Name: string(p.Name), Sentence: say.Policy(p, nil)}
+		for _, r := range p.Roles {
+			v.Roles = append(v.Roles, string(r))
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(x, y client.Policy) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+func (a *app) workflowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "workflow", Short: "Incidents, tickets, changes that are open now", Args: a.known,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.workflows(cmd.Context()) },
+	}
+	var in client.Workflow
+	open := &cobra.Command{
+		Use: "open ID", Short: "Open a workflow, or say who it is assigned to now", Args: between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			in.ID = args[0]
+			w, err := c.OpenWorkflow(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			return emit(a, "workflow", w, func(w client.Workflow) { a.done("%s %s is open.", sentenceWord(clean(w.Kind)), clean(w.ID)) })
+		},
+	}
+	f := open.Flags()
+	f.StringVar(&in.Kind, "kind", string(curfew.Incident), "incident, maintenance, change, ticket, deploy or debugging")
+	f.StringVar(&in.Title, "title", "", "what it is about")
+	f.StringVar(&in.Assignee, "assignee", "", "whose it is")
+	f.StringArrayVar(&in.Resources, "on", nil, "a resource it is about; may be repeated")
+	closing := &cobra.Command{
+		Use: "close ID", Short: "Close a workflow: what rests on it ends", Args: between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			done, err := c.CloseWorkflow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			a.wrote(c, done.Position)
+			return emit(a, "done", done, func(client.Done) { a.done("%s is closed; what rested on it has ended.", clean(args[0])) })
+		},
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "List the workflows that are open", Args: between(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.workflows(cmd.Context()) },
+	}
+	cmd.AddCommand(open, closing, list)
+	return cmd
+}
+
+func sentenceWord(s string) string { return strings.TrimRight(sentence(s), ".") }
+
+func (a *app) workflows(ctx context.Context) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	list, err := c.Workflows(ctx)
+	if err != nil {
+		return err
+	}
+	return emitAll(a, "workflow", list.Items, func(items []client.Workflow) {
+		if len(items) == 0 {
+			a.note("No incident, ticket or change is open.")
+			return
+		}
+		var rows [][]string
+		for _, w := range items {
+			assigned := "nobody's"
+			if w.Assignee != "" {
+				assigned = cell(w.Assignee, 30)
+			}
+			rows = append(rows, []string{cell(w.ID, 40), cell(w.Kind, 20), cell(w.Title, 60), assigned, fmt.Sprintf("open %s", a.ago(w.Opened)), names(w.Resources, "and")})
+		}
+		a.table("", rows)
+	})
+}
