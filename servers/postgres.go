@@ -32,29 +32,40 @@ const (
 	AdminPassword = "throw-away-admin"
 )
 
+// Options say what kind of server is wanted. The zero value is ready.
+type Options struct {
+	Folder   string   // where its files go, below a folder of their own; "": a temporary folder
+	TLS      bool     // offer TLS, with an authority made on the spot
+	Fsync    bool     // as a real server does; off is faster
+	Settings []string // more of "name=value"
+}
+
 // Postgres is a running throw-away PostgreSQL.
 type Postgres struct {
 	Port    int
 	Version string
+	CA      []byte // PEM of the authority, if it offers TLS
+	opt     Options
 	folder  string
 	bin     string
-	cmd     *exec.Cmd
-	log     *os.File
 	attr    *syscall.SysProcAttr
-	args    []string
+	run     *process
 }
 
 // PostgresBin finds the folder of the newest server's binaries.
 func PostgresBin() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	slices.SortFunc(found, func(a, b string) int { return majorOf(b) - majorOf(a) })
+	if out, err := exec.Command("pg_config", "--bindir").Output(); len(found) == 0 && err == nil {
+		found, _ = filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "initdb"))
+	}
 	if len(found) == 0 {
 		if p, err := exec.LookPath("initdb"); err == nil {
 			found = append(found, p)
 		}
 	}
 	if len(found) == 0 {
-		return "", curfew.Errorf(curfew.NotFound, "no PostgreSQL server is installed").WithFix("on Debian: apt-get install postgresql")
+		return "", curfew.Errorf(curfew.NotFound, "no PostgreSQL server is installed").WithFix("on Debian: apt-get install postgresql (its binaries are looked for in /usr/lib/postgresql/*/bin, beside pg_config and in PATH)")
 	}
 	return filepath.Dir(found[0]), nil
 }
@@ -64,31 +75,52 @@ func majorOf(path string) int {
 	return n
 }
 
-// StartPostgres makes a cluster below folder and starts it. As root the server
-// runs as an unprivileged user, as it demands.
+// StartPostgres makes a cluster below folder and starts it.
 func StartPostgres(ctx context.Context, folder string) (*Postgres, error) {
+	return StartPostgresWith(ctx, Options{Folder: folder})
+}
+
+// StartPostgresWith makes a cluster and starts it. As root the server runs as an
+// unprivileged user, as it demands. It ends with this process, however that ends.
+func StartPostgresWith(ctx context.Context, opt Options) (*Postgres, error) {
 	bin, err := PostgresBin()
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{folder: filepath.Join(folder, "pg"), bin: bin, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}}
-	if err := os.MkdirAll(p.folder, 0o700); err != nil {
+	folder, err := os.MkdirTemp(opt.Folder, "curfew-pg-")
+	if err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "make the folder of a PostgreSQL")
 	}
-	if err := p.unprivileged(folder); err != nil {
-		return nil, err
+	p := &Postgres{opt: opt, folder: folder, bin: bin, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}}
+	if err := p.build(ctx); err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+func (p *Postgres) build(ctx context.Context) error {
+	if err := p.unprivileged(filepath.Dir(p.folder)); err != nil {
+		return err
 	}
 	if err := p.initdb(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	for try := 0; ; try++ {
-		if err = p.start(ctx); err == nil {
-			return p, nil
-		}
-		if try == 3 {
-			return nil, errors.Join(err, p.Stop())
+	if p.opt.TLS {
+		if err := p.certify(); err != nil {
+			return err
 		}
 	}
+	var err error
+	for try := 0; try < 4; try++ { // somebody else may take the port first
+		if p.Port, err = freePort(); err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "find a free port")
+		}
+		if err = p.launch(ctx); err == nil {
+			return nil
+		}
+		p.halt()
+	}
+	return err
 }
 
 // unprivileged gives the folder to a user that the server may run as.
@@ -125,8 +157,8 @@ func (p *Postgres) command(ctx context.Context, name string, args ...string) *ex
 
 func (p *Postgres) initdb(ctx context.Context) error {
 	pw := filepath.Join(p.folder, "pw")
-	if err := os.WriteFile(pw, []byte(SuperPassword), 0o644); err != nil {
-		return curfew.Wrap(curfew.Unavailable, err, "prepare a PostgreSQL")
+	if err := p.give("pw", []byte(SuperPassword), 0o600); err != nil {
+		return err
 	}
 	var out bytes.Buffer
 	cmd := p.command(ctx, "initdb", "-D", filepath.Join(p.folder, "data"), "-U", Super, "--pwfile", pw, "-A", "scram-sha-256", "-E", "UTF8", "--no-sync")
@@ -146,30 +178,19 @@ func freePort() (int, error) {
 	return ln.Addr().(*net.TCPAddr).Port, nil
 }
 
-func (p *Postgres) start(ctx context.Context) error {
-	var err error
-	if p.Port == 0 || p.cmd == nil {
-		if p.Port, err = freePort(); err != nil {
-			return curfew.Wrap(curfew.Unavailable, err, "find a free port")
-		}
-	}
-	return p.launch(ctx)
-}
-
 // launch starts the server at its port and waits until it answers.
 func (p *Postgres) launch(ctx context.Context) error {
-	var err error
-	if p.log, err = os.OpenFile(filepath.Join(p.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+	log, err := os.OpenFile(filepath.Join(p.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "open the server's log")
 	}
-	p.cmd = p.command(context.WithoutCancel(ctx), "postgres", "-D", filepath.Join(p.folder, "data"), "-p", strconv.Itoa(p.Port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200",
-		"-c", "max_prepared_transactions=10", "-c", "shared_buffers=32MB", "-c", "log_statement=all")
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if err := p.cmd.Start(); err != nil {
+	defer func() { _ = log.Close() }()
+	cmd := p.command(context.WithoutCancel(ctx), "postgres", p.args()...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if p.run, err = start(cmd); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "start PostgreSQL")
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && ctx.Err() == nil && !p.run.over(); time.Sleep(20 * time.Millisecond) {
 		conn, err := pgx.Connect(ctx, p.URL(Super, SuperPassword, "postgres"))
 		if err != nil {
 			continue
@@ -177,8 +198,25 @@ func (p *Postgres) launch(ctx context.Context) error {
 		err = conn.QueryRow(ctx, "SHOW server_version").Scan(&p.Version)
 		return errors.Join(err, conn.Close(ctx))
 	}
-	text, _ := os.ReadFile(p.log.Name())
-	return curfew.Errorf(curfew.Unavailable, "PostgreSQL did not start: %s", text)
+	return curfew.Errorf(curfew.Unavailable, "PostgreSQL did not start: %s", p.Log())
+}
+
+func (p *Postgres) args() []string {
+	settings := []string{
+		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200",
+		"max_prepared_transactions=10", "shared_buffers=32MB", "log_statement=all",
+	}
+	if !p.opt.Fsync {
+		settings = append(settings, "fsync=off")
+	}
+	if p.opt.TLS {
+		settings = append(settings, "ssl=on", "ssl_cert_file="+filepath.Join(p.folder, "cert.pem"), "ssl_key_file="+filepath.Join(p.folder, "key.pem"))
+	}
+	args := []string{"-D", filepath.Join(p.folder, "data"), "-p", strconv.Itoa(p.Port)}
+	for _, s := range append(settings, p.opt.Settings...) {
+		args = append(args, "-c", s)
+	}
+	return args
 }
 
 // URL is how somebody connects to a database of the server.
@@ -231,6 +269,7 @@ func (p *Postgres) Prepare(ctx context.Context, database string) error {
 	major, _, _ := strings.Cut(p.Version, ".")
 	n, _ := strconv.Atoi(major)
 	setup := []string{
+		`SET log_statement = 'none'`, // a password is in what follows
 		`DO $$ BEGIN CREATE ROLE app_owner NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
 		fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s LOGIN CREATEROLE PASSWORD '%s'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`, Admin, AdminPassword),
 		`GRANT app_owner TO ` + Admin,
@@ -243,11 +282,24 @@ func (p *Postgres) Prepare(ctx context.Context, database string) error {
 	return p.Exec(ctx, "postgres", setup...)
 }
 
+// Sample fills a prepared database with orders and refunds, both of app_owner.
+func (p *Postgres) Sample(ctx context.Context, database string) error {
+	return p.Exec(ctx, database, `SET ROLE app_owner`,
+		`CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, cents int NOT NULL)`,
+		`CREATE TABLE refunds (id serial PRIMARY KEY, order_id int REFERENCES orders, status text NOT NULL, note text)`,
+		`INSERT INTO orders SELECT n, 'customer ' || n % 97, n * 7 % 9000 FROM generate_series(1, 2000) n`,
+		`INSERT INTO refunds (order_id, status) SELECT n, CASE WHEN n % 3 = 0 THEN 'pending' ELSE 'done' END FROM generate_series(1, 120) n`,
+		`ANALYZE`)
+}
+
 // Kill ends the server at once, as a crash would; its files stay.
-func (p *Postgres) Kill() error {
-	err := p.cmd.Process.Signal(syscall.SIGQUIT)
-	_ = p.cmd.Wait()
-	return err
+func (p *Postgres) Kill() error { p.halt(); return nil }
+
+func (p *Postgres) halt() {
+	if p.run != nil {
+		p.run.end(syscall.SIGQUIT)
+		p.run = nil
+	}
 }
 
 // Restart starts a server that was killed, at its old port.
@@ -255,12 +307,6 @@ func (p *Postgres) Restart(ctx context.Context) error { return p.launch(ctx) }
 
 // Stop ends the server and removes its files.
 func (p *Postgres) Stop() error {
-	if p.cmd != nil && p.cmd.Process != nil && p.cmd.ProcessState == nil {
-		_ = p.cmd.Process.Signal(syscall.SIGQUIT)
-		_ = p.cmd.Wait()
-	}
-	if p.log != nil {
-		_ = p.log.Close()
-	}
+	p.halt()
 	return os.RemoveAll(p.folder)
 }

@@ -1,0 +1,60 @@
+package servers
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/curfewhq/curfew"
+)
+
+// certify makes an authority and a certificate of the server's, for localhost.
+func (p *Postgres) certify() error {
+	caKey, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err := errors.Join(err1, err2); err != nil {
+		return curfew.Wrap(curfew.Internal, err, "make a key")
+	}
+	from := time.Now().Add(-time.Hour)
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "throw-away authority"}, NotBefore: from, NotAfter: from.Add(48 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: from, NotAfter: from.Add(48 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	caDER, err1 := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	leafDER, err2 := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	keyDER, err3 := x509.MarshalPKCS8PrivateKey(key)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return curfew.Wrap(curfew.Internal, err, "make a certificate")
+	}
+	p.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
+	return errors.Join(
+		p.give("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}), 0o644),
+		p.give("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
+	)
+}
+
+// give writes a file that belongs to the server's user.
+func (p *Postgres) give(name string, text []byte, mode os.FileMode) error {
+	path := filepath.Join(p.folder, name)
+	if err := os.WriteFile(path, text, mode); err != nil {
+		return curfew.Wrap(curfew.Unavailable, err, "write %s", name)
+	}
+	if c := p.attr.Credential; c != nil {
+		return os.Chown(path, int(c.Uid), int(c.Gid))
+	}
+	return nil
+}
