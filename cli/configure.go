@@ -47,7 +47,7 @@ func (a *app) readFiles(named []string) ([]client.File, error) {
 			text, err = os.ReadFile(p)
 		}
 		if err != nil {
-			return nil, failed(exitUsage, "file", fmt.Sprintf("%s cannot be read: %v", clean(p), errors.Unwrap(err)), "curfew "+"plan -f <file>")
+			return nil, failed(exitUsage, "file", fmt.Sprintf("the file %s cannot be read: %v; name another with -f", clean(p), errors.Unwrap(err)))
 		}
 		out = append(out, client.File{Name: p, Text: string(text)})
 	}

@@ -132,13 +132,17 @@ func cell(s string, most int) string {
 	return string(runes)
 }
 
-// sentence begins with a capital and ends with a full stop.
+// sentence begins with a capital, unless it begins with a name, and ends with a
+// full stop.
 func sentence(s string) string {
 	r, size := utf8.DecodeRuneInString(s)
 	if size == 0 {
 		return s
 	}
-	s = string(unicode.ToUpper(r)) + s[size:]
+	first, _, _ := strings.Cut(s, " ")
+	if !strings.ContainsAny(strings.TrimRight(first, ".,:;"), "/.-_:0123456789") {
+		s = string(unicode.ToUpper(r)) + s[size:]
+	}
 	if strings.ContainsAny(s[len(s)-1:], ".:!?") || strings.HasSuffix(s, "…") {
 		return s
 	}
