@@ -141,6 +141,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	root.AddCommand(exitCodesHelp())
+	a.completions(root)
 	return root
 }
 

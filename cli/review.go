@@ -66,7 +66,7 @@ func (a *app) showReview(requests []client.Request, plans []client.Plan) {
 		if r.Extends != "" {
 			what += " (more time)"
 		}
-		rows = append(rows, []string{fmt.Sprint(i + 1), cell(r.Who, 30), what, span(r.For), why(r), a.ago(r.Asked), deciders(r)})
+		rows = append(rows, []string{fmt.Sprint(i + 1), cell(r.Who, 30), what, span(r.For), why(r), a.ago(r.Asked), a.deciders(r)})
 	}
 	for i, p := range plans {
 		may := "you"
@@ -79,15 +79,17 @@ func (a *app) showReview(requests []client.Request, plans []client.Plan) {
 	a.note("To see one whole: curfew show 1")
 }
 
-// deciders says who may decide, the caller first.
-func deciders(r client.Request) string {
+// deciders says who may decide, the caller first: "you or Dana".
+func (a *app) deciders(r client.Request) string {
 	if !r.MayDecide {
 		return "not you: " + cell(r.WhyNot, 60)
 	}
-	if len(r.Waiting) < 2 {
-		return "you"
+	_, login, _ := a.connection()
+	others := slices.DeleteFunc(slices.Clone(r.Waiting), func(n string) bool { return n == login.Name })
+	if len(others) == len(r.Waiting) { // it is not known here which of them the caller is
+		return "you, among " + names(r.Waiting, "and")
 	}
-	return fmt.Sprintf("you, or %d other%s", len(r.Waiting)-1, map[bool]string{true: "", false: "s"}[len(r.Waiting) == 2])
+	return names(append([]string{"you"}, others...), "or")
 }
 
 func (a *app) showCommand() *cobra.Command {

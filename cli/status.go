@@ -74,7 +74,7 @@ func (a *app) showStatus(s statusJSON) {
 	if s.Me.Bootstrap && s.Me.Admin {
 		a.outf("There are not two administrators yet: one person may change everything.\n")
 	}
-	a.outf("%s\n", count(len(s.Grants), "grant"))
+	a.outf("%s\n", count(len(s.Grants), "active grant"))
 	a.grantLines(s.Grants)
 	if len(s.Requests) > 0 {
 		a.outf("%s waiting\n", count(len(s.Requests), "request"))
@@ -95,7 +95,7 @@ func (a *app) showStatus(s statusJSON) {
 func count(n int, thing string) string {
 	switch n {
 	case 0:
-		return "no active " + thing
+		return "no " + thing + "s"
 	case 1:
 		return "1 " + thing
 	}
