@@ -90,3 +90,14 @@ type Keeper interface {
 type Maker interface {
 	Keeper(t Target) Keeper // no I/O
 }
+
+// Finding is one thing that a check of a target found.
+type Finding struct {
+	OK, Warn  bool
+	Text, Fix string
+}
+
+// Checker is a Keeper that can say whether its target is set up as it should be.
+type Checker interface {
+	Check(ctx context.Context) []Finding
+}

@@ -248,3 +248,18 @@ func upper(s string) string {
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
+
+// Soon is said before the end, by how much was planned: five minutes and one
+// minute have their own words.
+func Soon(resource curfew.ResourceName, end time.Time, left time.Duration) Notice {
+	switch left {
+	case 5 * time.Minute:
+		return Notice5(resource, end)
+	case time.Minute:
+		return Notice1(resource, end)
+	}
+	return Notice{
+		Line: fmt.Sprintf("Curfew: access to %s ends in %s (%s). Save your work.", short(resource), Long(left), end.Format("15:04:05")),
+		Hint: "To ask for more time: curfew extend",
+	}
+}

@@ -1,0 +1,70 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/curfewhq/curfew/session"
+)
+
+// cancelKey is what a client cancels with; ours, not the target's.
+type cancelKey struct{ pid, secret uint32 }
+
+// cancels finds the session that a cancel request is for.
+type cancels struct {
+	mu   sync.Mutex
+	live map[cancelKey]func() // guarded by mu
+}
+
+// add makes a key for a session.
+func (c *cancels) add(f func()) cancelKey {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	k := cancelKey{binary.BigEndian.Uint32(b[:]) & 0x7fffffff, binary.BigEndian.Uint32(b[4:])}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live == nil {
+		c.live = map[cancelKey]func(){}
+	}
+	c.live[k] = f
+	return k
+}
+
+func (c *cancels) remove(k cancelKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.live, k)
+}
+
+// forward passes a cancel request on; one that fits no session is dropped, as a
+// server does.
+func (c *cancels) forward(k cancelKey) {
+	c.mu.Lock()
+	f := c.live[k]
+	c.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// cancelAt asks the target to cancel what runs, over a connection of the session's own.
+func cancelAt(s *session.Session, pid uint32, secret []byte) {
+	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := s.Dial(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(secret)))
+	b = binary.BigEndian.AppendUint32(b, cancelCode)
+	b = binary.BigEndian.AppendUint32(b, pid)
+	b = append(b, secret...)
+	if s.Forward(conn, b) == nil {
+		_, _ = conn.Read(b[:1]) // the server closes once it has signalled
+	}
+}

@@ -1,0 +1,184 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
+)
+
+// down reads the target's messages, notes outcomes, and forwards them: what one
+// read has brought in one write. Data rows are counted and not looked at.
+func (r *relay) down() error {
+	in := newBuffer()
+	passing := 0 // bytes of a message that are still to pass
+	need := headerBytes
+	for {
+		in.room(need)
+		if err := in.fill(r.target); err != nil {
+			if errors.Is(err, io.EOF) {
+				return errTargetLeft
+			}
+			return err
+		}
+		if n := len(in.held()); n == len(in.b) && n < 64<<10 {
+			need = 2 * n
+		}
+		more, err := r.deliver(in, &passing)
+		if err != nil {
+			return err
+		}
+		need = max(need, more, headerBytes)
+		if in.start == in.end {
+			need = headerBytes
+		}
+	}
+}
+
+// deliver forwards what it may of the buffer and returns how many bytes the next
+// message needs.
+func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
+	b := in.held()
+	pass := 0
+	r.log.received(len(b))
+	for {
+		if *passing > 0 {
+			n := min(*passing, len(b)-pass)
+			*passing -= n
+			pass += n
+		}
+		rest := b[pass:]
+		if *passing > 0 || len(rest) < headerBytes {
+			break
+		}
+		size := int(int32(binary.BigEndian.Uint32(rest[1:])))
+		if size < 4 {
+			return 0, malformed("a message of the target of this length")
+		}
+		kind, whole := rest[0], size+1
+		if !outcome(kind) || whole > maxInspect {
+			if kind == 'D' {
+				r.log.row()
+			}
+			*passing = whole
+			continue
+		}
+		if len(rest) < whole {
+			more = whole
+			break
+		}
+		if err := r.settle(kind, rest[headerBytes:whole]); err != nil {
+			return 0, err
+		}
+		if kind == 'Z' {
+			if n := r.s.Notice(); n != nil {
+				if err := r.write(b[:pass], true); err != nil {
+					return 0, err
+				}
+				in.start += pass
+				b, pass = b[pass:], 0
+				if err := r.warn(n.End, n.Left); err != nil {
+					return 0, err
+				}
+			}
+		}
+		pass += whole
+	}
+	if pass > 0 {
+		if err := r.write(b[:pass], *passing == 0); err != nil {
+			return 0, err
+		}
+		in.start += pass
+	}
+	return more, nil
+}
+
+// write sends bytes to the client; boundary says whether they end a message.
+func (r *relay) write(b []byte, boundary bool) error {
+	if len(b) == 0 {
+		return nil
+	}
+	r.toClient.Lock()
+	defer r.toClient.Unlock()
+	if r.s.Permit().Over() {
+		return errTargetLeft // the farewell was the last word
+	}
+	r.boundary = false
+	_, err := r.client.Write(b)
+	r.boundary = boundary && err == nil
+	return err
+}
+
+// warn gives a notice that the end is near, at a message boundary.
+func (r *relay) warn(end time.Time, left time.Duration) error {
+	n := say.Soon(r.s.Permit().Resource().Name, end, left)
+	buf, err := notice("WARNING", "01000", n).Encode(nil)
+	if err != nil {
+		return curfew.Wrap(curfew.Internal, err, "encode a notice")
+	}
+	if err := r.note(n); err != nil {
+		return err
+	}
+	return r.write(buf, true)
+}
+
+// outcome reports whether a message says how a statement went.
+func outcome(kind byte) bool {
+	switch kind {
+	case 'C', 'I', 's', 'E', 'Z', 'G', 'H', 'W':
+		return true
+	}
+	return false
+}
+
+func (r *relay) settle(kind byte, body []byte) error {
+	var it record.Item
+	var ok bool
+	switch kind {
+	case 'C':
+		it, ok = r.log.complete(tagOf(body))
+	case 'I':
+		it, ok = r.log.complete("")
+	case 's':
+		it, ok = r.log.complete("SUSPENDED")
+	case 'E':
+		it, ok = r.log.failed(errorFields(body))
+	case 'Z':
+		it, ok = r.log.ready()
+	case 'G':
+		r.log.copyIn()
+	}
+	if !ok {
+		return nil
+	}
+	return r.s.Observe(it)
+}
+
+func tagOf(body []byte) string {
+	for i, c := range body {
+		if c == 0 {
+			return string(body[:i])
+		}
+	}
+	return string(body)
+}
+
+// errorFields reads the code and the message of an ErrorResponse.
+func errorFields(body []byte) (code, message string) {
+	for len(body) > 1 {
+		kind := body[0]
+		text := tagOf(body[1:])
+		switch kind {
+		case 'C':
+			code = text
+		case 'M':
+			message = text
+		}
+		body = body[min(len(text)+2, len(body)):]
+	}
+	return code, message
+}

@@ -1,0 +1,335 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/lease"
+)
+
+// keeper makes and removes accounts at one target.
+type keeper struct {
+	target lease.Target
+	work   line // makes, opens, limits, removes
+	warm   line // the cut and the patrol: never behind the others
+	groups sync.Mutex
+}
+
+// line is one administrator's connection that is kept, used by one at a time.
+type line struct {
+	mu   sync.Mutex
+	conn *pgx.Conn // guarded by mu
+}
+
+// with runs f on the line's connection, opening it if need be. A connection that
+// broke is thrown away.
+func (k *keeper) with(ctx context.Context, l *line, errand string, f func(*pgx.Conn) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for try := 0; ; try++ {
+		fresh := l.conn == nil
+		if fresh {
+			conn, err := k.connect(ctx, "", errand)
+			if err != nil {
+				return err
+			}
+			l.conn = conn
+		}
+		err := f(l.conn)
+		if err == nil || !l.conn.IsClosed() {
+			return k.wrap(err)
+		}
+		l.conn = nil
+		if fresh || try > 0 || ctx.Err() != nil {
+			return k.wrap(err)
+		}
+	}
+}
+
+// Close drops the connections.
+func (k *keeper) Close() {
+	for _, l := range []*line{&k.work, &k.warm} {
+		l.mu.Lock()
+		if l.conn != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_ = l.conn.Close(ctx)
+			cancel()
+			l.conn = nil
+		}
+		l.mu.Unlock()
+	}
+}
+
+// connect opens a connection as the gateway's own login. database "" is the resource's.
+func (k *keeper) connect(ctx context.Context, database, errand string) (*pgx.Conn, error) {
+	login, err := k.target.Login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if database == "" {
+		database = k.database(login)
+	}
+	cfg, err := clientConfig(k.target.Resource, login, database)
+	if err != nil {
+		return nil, err
+	}
+	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return k.target.Dial(ctx, errand) }
+	cfg.RuntimeParams = map[string]string{"search_path": "pg_catalog", "application_name": "curfew", "client_min_messages": "warning", "lock_timeout": "2s"}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	return conn, k.wrap(err)
+}
+
+func (k *keeper) database(login lease.Login) string {
+	if s, err := settingsOf(k.target.Resource); err == nil && s.Database != "" {
+		return s.Database
+	}
+	return login.Database
+}
+
+// clientConfig is a connection to a target by a login, without a dialer.
+func clientConfig(res curfew.Resource, login lease.Login, database string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig("host=target port=5432 sslmode=disable")
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Internal, err, "prepare a connection")
+	}
+	cfg.User, cfg.Password, cfg.Database = login.User, login.Password, database
+	cfg.Fallbacks = nil
+	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"target"}, nil }
+	cfg.TLSConfig, err = targetTLS(res, login)
+	return cfg, err
+}
+
+// targetTLS is how the credential says the target is to be met.
+func targetTLS(res curfew.Resource, login lease.Login) (*tls.Config, error) {
+	host, _, _ := net.SplitHostPort(res.Address)
+	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	switch mode := login.Options["sslmode"]; mode {
+	case "disable":
+		return nil, nil //nolint:nilnil // no TLS
+	case "require":
+		cfg.InsecureSkipVerify = true //nolint:gosec // what the operator wrote into the credential
+	case "verify-full", "":
+	case "verify-ca":
+		return nil, curfew.Errorf(curfew.Invalid, "sslmode verify-ca is not offered").WithFix("use verify-full")
+	default:
+		return nil, curfew.Errorf(curfew.Invalid, "the credential's sslmode %.20q is none of disable, require, verify-full", mode)
+	}
+	if pem := login.Options["sslrootcert"]; pem != "" {
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			return nil, curfew.Errorf(curfew.Invalid, "the credential's sslrootcert holds no certificate")
+		}
+	}
+	return cfg, nil
+}
+
+// wrap gives a target's error a code. It never holds a secret: the messages are
+// the server's and pgx's, and no statement with one is part of them.
+func (k *keeper) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e := new(curfew.Error); errors.As(err, &e) {
+		return err
+	}
+	name := k.target.Resource.Name
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return curfew.Wrap(curfew.Unavailable, err, "%s doesn't answer", name).WithRule("resource.down")
+	}
+	switch pg.Code {
+	case "42501": // insufficient_privilege
+		return curfew.Errorf(curfew.Denied, "the gateway's own login on %s may not do that: %s", name, pg.Message).WithRule("resource.rights").WithFix("curfew doctor")
+	case "42P01", "42883", "3F000", "42703", "42704": // no such table, function, schema, column, object
+		return curfew.Errorf(curfew.Invalid, "%s: %s", name, pg.Message).WithRule("role.object").WithFix("correct the role: curfew plan")
+	}
+	return curfew.Errorf(curfew.Unavailable, "%s: %s (%s)", name, pg.Message, pg.Code).WithRule("resource.down")
+}
+
+// again reports whether a whole transaction may be tried again (LEASES.md 3).
+func again(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	return slices.Contains([]string{"40P01", "55P03", "40001"}, pg.Code) || pg.Code == "XX000" && strings.Contains(pg.Message, "concurrently updated")
+}
+
+// quote writes an identifier.
+func quote(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
+
+// literal writes a string constant.
+func literal(s string) string {
+	if strings.Contains(s, `\`) {
+		return ` E'` + strings.NewReplacer(`'`, `''`, `\`, `\\`).Replace(s) + `'`
+	}
+	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+}
+
+func major(conn *pgx.Conn) int {
+	v := conn.PgConn().ParameterStatus("server_version")
+	n := 0
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999") + "+00" }
+
+// Limit moves the account's end at the target: no log-in after it.
+func (k *keeper) Limit(ctx context.Context, p lease.Plan, until time.Time) error {
+	return k.with(ctx, &k.work, "limit "+string(p.Lease), func(c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" VALID UNTIL "+literal(stamp(until)))
+		return err
+	})
+}
+
+// Unlock sets a fresh password, of which only a verifier travels, and lets the
+// account log in until shut.
+func (k *keeper) Unlock(ctx context.Context, p lease.Plan, _ lease.Made) (string, func(context.Context) error, error) {
+	password, verifier, err := newVerifier()
+	if err != nil {
+		return "", nil, err
+	}
+	shut := func(ctx context.Context) error {
+		return k.with(ctx, &k.work, "lock "+string(p.Lease), func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" NOLOGIN PASSWORD NULL")
+			return gone(err)
+		})
+	}
+	err = k.with(ctx, &k.work, "unlock "+string(p.Lease), func(c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" LOGIN PASSWORD "+literal(verifier))
+		return err
+	})
+	return password, shut, err
+}
+
+// gone forgives that the role is not there: it cannot log in either.
+func gone(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42704" {
+		return nil
+	}
+	return err
+}
+
+// Test logs in as the account once and leaves.
+func (k *keeper) Test(ctx context.Context, p lease.Plan, m lease.Made) error {
+	login, err := k.target.Login(ctx)
+	if err != nil {
+		return err
+	}
+	password, shut, err := k.Unlock(ctx, p, m)
+	if err != nil {
+		return err
+	}
+	database := k.database(login)
+	login.User, login.Password = p.Account, password
+	cfg, err := clientConfig(k.target.Resource, login, database)
+	if err == nil {
+		cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return k.target.Dial(ctx, "test "+string(p.Lease))
+		}
+		var conn *pgx.Conn
+		if conn, err = pgx.ConnectConfig(ctx, cfg); err == nil {
+			err = errors.Join(conn.Ping(ctx), conn.Close(ctx))
+		}
+	}
+	return errors.Join(k.wrap(err), shut(context.WithoutCancel(ctx)))
+}
+
+// workID names a backend by its process and its account, so that a process
+// number that is used again is nobody else's.
+func workID(pid uint32, account string) string { return itoa(pid) + "@" + account }
+
+func splitWork(id string) (pid int32, account string, ok bool) {
+	num, account, ok := strings.Cut(id, "@")
+	n := int64(0)
+	for _, c := range num {
+		if c < '0' || c > '9' || n > 1<<31 {
+			return 0, "", false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return int32(n), account, ok && num != ""
+}
+
+// Terminate ends backends and returns when they are seen to be gone.
+func (k *keeper) Terminate(ctx context.Context, work []string) error {
+	var pids []int32
+	var accounts []string
+	for _, id := range work {
+		if pid, account, ok := splitWork(id); ok {
+			pids, accounts = append(pids, pid), append(accounts, account)
+		}
+	}
+	const live = `FROM pg_stat_activity a JOIN unnest($1::int[], $2::text[]) AS w(pid, account) ON a.pid = w.pid AND a.usename = w.account`
+	return k.with(ctx, &k.warm, "terminate", func(c *pgx.Conn) error {
+		for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+			var n int
+			if err := c.QueryRow(ctx, `SELECT count(*) FROM (SELECT pg_terminate_backend(a.pid) `+live+`) t`, pids, accounts).Scan(&n); err != nil || n == 0 {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(wait):
+			}
+		}
+	})
+}
+
+// Strays are the account's connections that are not known.
+func (k *keeper) Strays(ctx context.Context, m lease.Made, known []string) (out []string, err error) {
+	if m.ID == "" {
+		return nil, nil
+	}
+	err = k.with(ctx, &k.warm, "patrol", func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT pid, coalesce(usename, '') FROM pg_stat_activity WHERE usesysid = $1::text::oid`, m.ID)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var pid int32
+			var name string
+			if err := rows.Scan(&pid, &name); err != nil {
+				return err
+			}
+			if id := workID(uint32(pid), name); !slices.Contains(known, id) {
+				out = append(out, id)
+			}
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// Accounts lists this deployment's lease accounts.
+func (k *keeper) Accounts(ctx context.Context) (out []string, err error) {
+	prefix := "curfew_" + k.target.Deployment + "_l_"
+	err = k.with(ctx, &k.work, "list accounts", func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) ORDER BY 1`, prefix)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,271 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/lease"
+)
+
+// connectionLimit is how many connections one account may have at the target.
+const connectionLimit = 100
+
+// right is one privilege, as it is granted and as it is checked.
+type right struct {
+	grant string // GRANT … TO, without the grantee
+	check string // an expression over $1, the role's name, that must be true
+}
+
+// Make makes the account, locked. See lease.Keeper.
+func (k *keeper) Make(ctx context.Context, p lease.Plan) (made lease.Made, err error) {
+	may, err := parse(p.Permission)
+	if err != nil {
+		return made, err
+	}
+	err = k.with(ctx, &k.work, "make "+string(p.Lease), func(c *pgx.Conn) error {
+		rights, err := k.compile(ctx, c, may)
+		if err != nil {
+			return err
+		}
+		made.Group = k.groupName(p, may, rights, major(c))
+		if err := k.makeGroup(ctx, c, made.Group, rights); err != nil {
+			return err
+		}
+		if err := k.makeRole(ctx, c, p, made.Group); err != nil {
+			return err
+		}
+		if err := c.QueryRow(ctx, `SELECT oid::text FROM pg_roles WHERE rolname = $1`, p.Account).Scan(&made.ID); err != nil {
+			return err
+		}
+		made.Exceeds, err = exceeds(ctx, c, may)
+		return err
+	})
+	if err != nil {
+		return made, err
+	}
+	made.Digest = digestOf(made.Exceeds)
+	if len(made.Exceeds) > 0 && made.Digest != k.target.Resource.Accepts {
+		if _, err := k.Remove(ctx, p, made); err != nil {
+			return made, err
+		}
+		return made, curfew.Errorf(curfew.Denied, "%s gives everybody more than the role says: %s", k.target.Resource.Name, strings.Join(made.Exceeds, "; ")).
+			WithRule("role.exceeds").WithFix("revoke it from PUBLIC at the target, or accept exactly this list: accepts: %s", made.Digest)
+	}
+	return made, nil
+}
+
+func digestOf(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// groupName: one group for all leases of the same rights. Where members can act
+// as the group (15 and older) and may create, a group of the lease alone.
+func (k *keeper) groupName(p lease.Plan, may permission, rights []right, version int) string {
+	if version < 16 && slices.ContainsFunc(may.rules, func(r rule) bool { return r.verb == create }) {
+		return "curfew_" + k.target.Deployment + "_g" + strings.TrimPrefix(p.Account, "curfew_"+k.target.Deployment+"_l")
+	}
+	h := sha256.New()
+	for _, r := range rights {
+		h.Write([]byte(r.grant + "\n"))
+	}
+	h.Write([]byte(k.target.Resource.Name))
+	return "curfew_" + k.target.Deployment + "_g_" + hex.EncodeToString(h.Sum(nil)[:10])
+}
+
+// compile turns rules into privileges on what the target holds now, in a fixed order.
+func (k *keeper) compile(ctx context.Context, c *pgx.Conn, may permission) ([]right, error) {
+	seen := map[string]right{}
+	add := func(grant, check string) { seen[grant] = right{grant, check} }
+	database := c.Config().Database
+	add("CONNECT ON DATABASE "+quote(database), fmt.Sprintf("has_database_privilege($1, %s, 'CONNECT')", literal(database)))
+	for _, r := range may.rules {
+		if err := k.place(ctx, c, &r); err != nil {
+			return nil, err
+		}
+		add("USAGE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'USAGE')", literal(r.schema)))
+		if err := compileRule(ctx, c, r, add); err != nil {
+			return nil, err
+		}
+	}
+	names := make([]string, 0, len(seen))
+	for g := range seen {
+		names = append(names, g)
+	}
+	slices.Sort(names)
+	out := make([]right, 0, len(names))
+	for _, g := range names {
+		out = append(out, seen[g])
+	}
+	return out, nil
+}
+
+// place finds the schema of "orders.*" where orders is the database and no schema:
+// it means the tables of public then.
+func (k *keeper) place(ctx context.Context, c *pgx.Conn, r *rule) error {
+	var is bool
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, r.schema).Scan(&is); err != nil || is {
+		return err
+	}
+	if r.name == "" && !r.all && r.schema == c.Config().Database && r.verb != create {
+		r.schema, r.all = "public", true
+		return nil
+	}
+	return curfew.Errorf(curfew.Invalid, "%s has no schema %q", k.target.Resource.Name, r.schema).WithRule("role.object").WithFix("correct the role: curfew plan")
+}
+
+func compileRule(ctx context.Context, c *pgx.Conn, r rule, add func(grant, check string)) error {
+	switch r.verb {
+	case create:
+		add("CREATE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'CREATE')", literal(r.schema)))
+	case use:
+		name := quote(r.schema, r.name)
+		add("USAGE ON SEQUENCE "+name, fmt.Sprintf("has_sequence_privilege($1, %s, 'USAGE')", literal(name)))
+	case call:
+		sig := quote(r.schema, r.name) + "(" + r.args + ")"
+		add("EXECUTE ON FUNCTION "+sig, fmt.Sprintf("has_function_privilege($1, %s, 'EXECUTE')", literal(sig)))
+	default:
+		return compileTables(ctx, c, r, add)
+	}
+	return nil
+}
+
+func privilegeOf(v verb) string {
+	switch v {
+	case update:
+		return "UPDATE"
+	case insert:
+		return "INSERT"
+	case del:
+		return "DELETE"
+	}
+	return "SELECT"
+}
+
+func compileTables(ctx context.Context, c *pgx.Conn, r rule, add func(grant, check string)) error {
+	tables := []string{r.name}
+	if r.whole() {
+		rows, err := c.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind IN ('r','p','v','m','f') ORDER BY 1`, r.schema)
+		if err != nil {
+			return err
+		}
+		if tables, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return err
+		}
+	}
+	priv := privilegeOf(r.verb)
+	for _, t := range tables {
+		name := quote(r.schema, t)
+		if r.cols == nil {
+			add(priv+" ON TABLE "+name, fmt.Sprintf("has_table_privilege($1, %s, '%s')", literal(name), priv))
+			continue
+		}
+		for _, col := range r.cols {
+			add(priv+" ("+quote(col)+") ON TABLE "+name, fmt.Sprintf("has_column_privilege($1, %s, %s, '%s')", literal(name), literal(col), priv))
+		}
+	}
+	return nil
+}
+
+// makeGroup makes sure that the group is there and holds exactly the rights. A
+// group that is right is left alone: nothing is locked, nothing is edited.
+func (k *keeper) makeGroup(ctx context.Context, c *pgx.Conn, group string, rights []right) error {
+	k.groups.Lock()
+	defer k.groups.Unlock()
+	for try := 0; ; try++ {
+		if ok, err := holds(ctx, c, group, rights); err == nil && ok {
+			return nil
+		}
+		err := k.grantAll(ctx, c, group, rights)
+		if err == nil || !again(err) || try == 20 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Duration(10+rand.IntN(90*(try+1))) * time.Millisecond):
+		}
+	}
+}
+
+// holds asks whether the role has each right.
+func holds(ctx context.Context, c *pgx.Conn, role string, rights []right) (bool, error) {
+	checks := make([]string, 0, len(rights))
+	for _, r := range rights {
+		checks = append(checks, r.check)
+	}
+	var is, ok bool
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, role).Scan(&is); err != nil || !is {
+		return false, err
+	}
+	err := c.QueryRow(ctx, "SELECT "+strings.Join(checks, " AND "), role).Scan(&ok)
+	return ok, err
+}
+
+// grantAll makes the group in one transaction. A GRANT that only warned gave
+// nothing: the rights are asked for before the commit.
+func (k *keeper) grantAll(ctx context.Context, c *pgx.Conn, group string, rights []right) error {
+	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		var is bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, group).Scan(&is); err != nil {
+			return err
+		}
+		if !is {
+			if _, err := tx.Exec(ctx, "CREATE ROLE "+quote(group)+" NOLOGIN"); err != nil {
+				return err
+			}
+		}
+		for _, r := range rights {
+			if _, err := tx.Exec(ctx, "GRANT "+r.grant+" TO "+quote(group)); err != nil {
+				return err
+			}
+		}
+		for _, r := range rights {
+			var ok bool
+			if err := tx.QueryRow(ctx, "SELECT "+r.check, group).Scan(&ok); err != nil {
+				return err
+			}
+			if !ok {
+				return curfew.Errorf(curfew.Denied, "the gateway's own login on %s could not grant %s", k.target.Resource.Name, r.grant).
+					WithRule("resource.rights").WithFix("as the owner: GRANT %s TO %s WITH GRANT OPTION, or make it a member of the owner", r.grant, c.Config().User)
+			}
+		}
+		return nil
+	})
+}
+
+// makeRole makes the lease's own role, locked, a member of the group and of nothing else.
+func (k *keeper) makeRole(ctx context.Context, c *pgx.Conn, p lease.Plan, group string) error {
+	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		var is bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.Account).Scan(&is); err != nil {
+			return err
+		}
+		word := "CREATE"
+		if is { // an earlier try that never answered
+			word = "ALTER"
+		}
+		attributes := fmt.Sprintf(" NOLOGIN INHERIT CONNECTION LIMIT %d PASSWORD NULL VALID UNTIL %s", connectionLimit, literal(stamp(p.Until)))
+		if _, err := tx.Exec(ctx, word+" ROLE "+quote(p.Account)+attributes); err != nil {
+			return err
+		}
+		membership := "GRANT " + quote(group) + " TO " + quote(p.Account)
+		if major(c) >= 16 {
+			membership += " WITH INHERIT TRUE, SET FALSE"
+		}
+		_, err := tx.Exec(ctx, membership)
+		return err
+	})
+}

@@ -1,0 +1,339 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/curfewhq/curfew"
+)
+
+// verb is what may be done, in the words of the file.
+type verb string
+
+// The verbs.
+const (
+	read   verb = "read"
+	update verb = "update"
+	insert verb = "insert"
+	del    verb = "delete"
+	call   verb = "call"   // a function, with its argument types
+	use    verb = "use"    // a sequence
+	create verb = "create" // objects in a schema: dangerous
+)
+
+// rule is one line of a permission, parsed.
+type rule struct {
+	verb   verb
+	schema string
+	name   string   // table, function or sequence; "" stands for all in the schema
+	cols   []string // of read and update and insert; nil: the whole table
+	args   string   // of call: argument types, as PostgreSQL writes them
+	all    bool     // "*": every table of the schema public
+}
+
+// permission is what a lease may do.
+type permission struct {
+	rules []rule
+	never map[string]bool // "delete", "insert", "update", "change schema", …
+}
+
+// neverWords are what may stand under never.
+func neverWords() []string {
+	return []string{"read", "update", "insert", "delete", "change schema", "call", "create"}
+}
+
+func bad(line, what string) error {
+	return curfew.Errorf(curfew.Invalid, "%q is no permission of PostgreSQL: %s", line, what).WithRule("permission").
+		WithFix("for example: read orders · read public.refunds (id, status) · update refunds (status) · insert refunds · delete refunds · call refresh(int) · use sequence ids · create in schema scratch")
+}
+
+// parse reads a permission's lines.
+func parse(p curfew.Permission) (permission, error) {
+	out := permission{never: map[string]bool{}}
+	for _, line := range p.Never {
+		word := strings.Join(strings.Fields(strings.ToLower(line)), " ")
+		if !slices.Contains(neverWords(), word) {
+			return out, curfew.Errorf(curfew.Invalid, "%q cannot stand under never", line).WithRule("permission").WithFix("one of: %s", strings.Join(neverWords(), ", "))
+		}
+		out.never[word] = true
+	}
+	for _, line := range p.May {
+		r, err := parseRule(line)
+		if err != nil {
+			return out, err
+		}
+		if out.never[string(r.verb)] || r.verb == create && out.never["change schema"] {
+			return out, bad(line, "the role says never "+string(r.verb))
+		}
+		out.rules = append(out.rules, r)
+	}
+	if len(out.rules) == 0 {
+		return out, curfew.Errorf(curfew.Invalid, "a role that may do nothing").WithRule("permission")
+	}
+	return out, nil
+}
+
+func parseRule(line string) (rule, error) {
+	s := &scanner{line: line, rest: line}
+	word := verb(strings.ToLower(s.word()))
+	r := rule{verb: word}
+	switch word {
+	case read, update, insert, del:
+		if err := s.target(&r); err != nil {
+			return r, err
+		}
+		if word != del && s.take("(") {
+			if err := s.columns(&r); err != nil {
+				return r, err
+			}
+		}
+	case use:
+		if strings.ToLower(s.word()) != "sequence" {
+			return r, bad(line, "use what? use sequence NAME")
+		}
+		if err := s.name(&r); err != nil {
+			return r, err
+		}
+	case create:
+		if strings.ToLower(s.word()) != "in" || strings.ToLower(s.word()) != "schema" {
+			return r, bad(line, "create where? create in schema NAME")
+		}
+		var err error
+		if r.schema, err = s.ident(); err != nil {
+			return r, err
+		}
+	case call:
+		if err := s.name(&r); err != nil {
+			return r, err
+		}
+		if err := s.arguments(&r); err != nil {
+			return r, err
+		}
+	default:
+		return r, bad(line, "it begins with none of read, update, insert, delete, call, use, create")
+	}
+	if s.skip(); s.rest != "" {
+		return r, bad(line, "nothing is known of "+strings.TrimSpace(s.rest))
+	}
+	return r, nil
+}
+
+// scanner reads one line.
+type scanner struct{ line, rest string }
+
+func (s *scanner) skip() { s.rest = strings.TrimLeft(s.rest, " \t") }
+
+func (s *scanner) word() string {
+	s.skip()
+	n := strings.IndexFunc(s.rest, func(r rune) bool { return !unicode.IsLetter(r) })
+	if n < 0 {
+		n = len(s.rest)
+	}
+	w := s.rest[:n]
+	s.rest = s.rest[n:]
+	return w
+}
+
+func (s *scanner) take(text string) bool {
+	s.skip()
+	rest, ok := strings.CutPrefix(s.rest, text)
+	if ok {
+		s.rest = rest
+	}
+	return ok
+}
+
+// ident reads an identifier: plain, folded to lower case, or quoted, as it stands.
+func (s *scanner) ident() (string, error) {
+	s.skip()
+	if !utf8.ValidString(s.rest) || strings.ContainsRune(s.rest, 0) {
+		return "", bad(s.line, "it is not valid text")
+	}
+	if strings.HasPrefix(s.rest, `"`) {
+		return s.quoted()
+	}
+	n := strings.IndexFunc(s.rest, func(r rune) bool { return r != '_' && r != '$' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if n < 0 {
+		n = len(s.rest)
+	}
+	id := s.rest[:n]
+	if id == "" || unicode.IsDigit(rune(id[0])) || id[0] == '$' {
+		return "", bad(s.line, "a name is missing; names with other letters stand in double quotes")
+	}
+	s.rest = s.rest[n:]
+	return checkLength(s.line, strings.ToLower(id))
+}
+
+func (s *scanner) quoted() (string, error) {
+	var b strings.Builder
+	rest := s.rest[1:]
+	for {
+		i := strings.IndexByte(rest, '"')
+		if i < 0 {
+			return "", bad(s.line, "a quoted name does not end")
+		}
+		b.WriteString(rest[:i])
+		rest = rest[i+1:]
+		if !strings.HasPrefix(rest, `"`) {
+			break
+		}
+		b.WriteByte('"')
+		rest = rest[1:]
+	}
+	s.rest = rest
+	if b.Len() == 0 {
+		return "", bad(s.line, "a name is empty")
+	}
+	return checkLength(s.line, b.String())
+}
+
+// checkLength: PostgreSQL cuts longer names, and a cut name is another one.
+func checkLength(line, id string) (string, error) {
+	if len(id) > 63 {
+		return "", bad(line, "a name is longer than 63 bytes")
+	}
+	return id, nil
+}
+
+// name reads [schema.]name.
+func (s *scanner) name(r *rule) (err error) {
+	if r.name, err = s.ident(); err != nil {
+		return err
+	}
+	r.schema = "public"
+	if s.take(".") {
+		r.schema = r.name
+		r.name, err = s.ident()
+	}
+	return err
+}
+
+// target reads *, schema.*, table or schema.table.
+func (s *scanner) target(r *rule) (err error) {
+	if s.take("*") {
+		r.schema, r.all = "public", true
+		return nil
+	}
+	if r.name, err = s.ident(); err != nil {
+		return err
+	}
+	r.schema = "public"
+	if !s.take(".") {
+		return nil
+	}
+	r.schema = r.name
+	if s.take("*") {
+		r.name = ""
+		return nil
+	}
+	r.name, err = s.ident()
+	return err
+}
+
+func (s *scanner) columns(r *rule) error {
+	if r.name == "" {
+		return bad(s.line, "columns belong to one table")
+	}
+	for {
+		c, err := s.ident()
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(r.cols, c) {
+			r.cols = append(r.cols, c)
+		}
+		if s.take(",") {
+			continue
+		}
+		if s.take(")") {
+			slices.Sort(r.cols)
+			return nil
+		}
+		return bad(s.line, "the columns do not end with )")
+	}
+}
+
+// arguments reads (type, …): letters, digits, blanks and [] only.
+func (s *scanner) arguments(r *rule) error {
+	if !s.take("(") {
+		return bad(s.line, "a function stands with its argument types: call refresh(int)")
+	}
+	i := strings.IndexByte(s.rest, ')')
+	if i < 0 {
+		return bad(s.line, "the argument types do not end with )")
+	}
+	args := s.rest[:i]
+	s.rest = s.rest[i+1:]
+	if strings.ContainsFunc(args, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(" _,.[]", c))
+	}) {
+		return bad(s.line, "these are no argument types")
+	}
+	r.args = strings.Join(strings.Fields(args), " ")
+	return nil
+}
+
+// Covers reports whether all that b allows lies within a. In doubt: no.
+func (*Engine) Covers(a, b curfew.Permission) bool {
+	pa, err1 := parse(a)
+	pb, err2 := parse(b)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	for _, r := range pb.rules {
+		if !slices.ContainsFunc(pa.rules, func(w rule) bool { return w.covers(r) }) && !coveredByColumns(pa.rules, r) {
+			return false
+		}
+	}
+	return true
+}
+
+// whole reports whether r means every table of its schema.
+func (r rule) whole() bool { return r.all || r.name == "" }
+
+func (r rule) covers(o rule) bool {
+	if r.verb != o.verb || r.schema != o.schema {
+		return false
+	}
+	switch r.verb {
+	case create:
+		return true
+	case call:
+		return r.name == o.name && r.args == o.args
+	case use:
+		return r.name == o.name
+	}
+	if r.all && o.name == "" && !o.all {
+		return false // "*" and "public.*" read alike, but a schema named by mistake is not public
+	}
+	if r.whole() {
+		return true
+	}
+	if o.whole() || r.name != o.name {
+		return false
+	}
+	if r.cols == nil {
+		return true
+	}
+	return o.cols != nil && subset(o.cols, r.cols)
+}
+
+func subset(a, b []string) bool {
+	return !slices.ContainsFunc(a, func(c string) bool { return !slices.Contains(b, c) })
+}
+
+// coveredByColumns: columns that several lines allow together.
+func coveredByColumns(rules []rule, o rule) bool {
+	if o.cols == nil {
+		return false
+	}
+	var cols []string
+	for _, r := range rules {
+		if r.verb == o.verb && r.schema == o.schema && r.name == o.name && r.cols != nil {
+			cols = append(cols, r.cols...)
+		}
+	}
+	return len(cols) > 0 && subset(o.cols, cols)
+}

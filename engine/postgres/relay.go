@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
+	"github.com/curfewhq/curfew/session"
+)
+
+// Sizes of the relay's buffers: what an idle session holds, and what one message
+// may need that must be seen whole.
+const (
+	idleBuffer  = 4 << 10
+	maxMessage  = 64 << 20
+	maxInspect  = 1 << 20
+	valueLimit  = 16 << 10 // bytes of one bound value that are recorded
+	textLimit   = 1 << 20  // bytes of one statement that are recorded
+	headerBytes = 5
+)
+
+var (
+	errLeft       = errors.New("the client left")
+	errTargetLeft = errors.New("the target left")
+)
+
+// relay carries messages between one client and one target.
+type relay struct {
+	s              *session.Session
+	client, target net.Conn
+	log            *statements
+
+	// toClient is held while bytes go to the client. boundary says that the last
+	// byte that went was the end of a message: only there may we speak ourselves.
+	toClient sync.Mutex
+	boundary bool // guarded by toClient
+}
+
+func newRelay(s *session.Session, client, target net.Conn) *relay {
+	return &relay{s: s, client: client, target: target, log: newStatements(), boundary: true}
+}
+
+// farewell tells the client why it is over, at a message boundary, by the time
+// or not at all.
+func (r *relay) farewell(e access.Ended, by time.Time) {
+	for !r.toClient.TryLock() {
+		if time.Now().After(by) {
+			return // the client has stopped reading
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	defer r.toClient.Unlock()
+	if !r.boundary {
+		return
+	}
+	p := r.s.Permit()
+	n := say.Ended(say.Ending{Resource: p.Resource().Name, Role: p.Grant().Role, At: e.At, Cause: e.Cause, Grant: p.Grant().ID, Reason: e.Why})
+	msg := fatal("57P01", curfew.Errorf(curfew.Lapsed, "%s", strings.TrimPrefix(n.Line, "Curfew: ")))
+	msg.Detail, msg.Hint = n.Detail, n.Hint
+	buf, err := msg.Encode(nil)
+	if err != nil {
+		return
+	}
+	_ = r.client.SetWriteDeadline(by)
+	_, _ = r.client.Write(buf)
+}
+
+// note records what Curfew told the client.
+func (r *relay) note(n say.Notice) error {
+	return r.s.Observe(record.Item{Kind: record.Notice, Text: n.String()})
+}

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/say"
+	"github.com/curfewhq/curfew/session"
+)
+
+// targetBound is how long the account and the target may take to let us in.
+const targetBound = 20 * time.Second
+
+// serve opens the session of a client that has proved who it is, and relays.
+func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, claim access.Claim) {
+	_ = c.conn.SetDeadline(time.Time{})
+	s, err := gate.Open(ctx, claim)
+	if err != nil {
+		e.turnAway(c, "", err)
+		return
+	}
+	cause, why := curfew.CauseClosed, ""
+	defer func() { s.Close(cause, why) }()
+	res := s.Permit().Resource()
+	if err := rightDatabase(res, claim.Resource); err != nil {
+		cause, why = curfew.CauseProtocol, err.Error()
+		e.turnAway(c, res.Name, err)
+		return
+	}
+	target, account, err := connectTarget(s, c.params)
+	if err != nil {
+		cause, why = curfew.CauseTarget, err.Error()
+		if ended, over := s.Ended(); over {
+			err = curfew.Errorf(curfew.Lapsed, "your access to %s is over: %s", res.Name, say.Cause(ended.Cause)).WithRule("grant." + string(ended.Cause))
+		}
+		e.turnAway(c, res.Name, err)
+		return
+	}
+	defer func() { _ = target.Conn.Close() }()
+	s.Working(workID(target.PID, account))
+	r := newRelay(s, c.conn, target.Conn)
+	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
+		return
+	}
+	key := e.cancels.add(func() { cancelAt(s, target.PID, target.SecretKey) })
+	defer e.cancels.remove(key)
+	if err := c.welcome(s, target, key); err != nil {
+		return
+	}
+	cause, why = r.run()
+}
+
+// turnAway tells a client that has proved who it is why it is not let in.
+func (e *Engine) turnAway(c *client, resource curfew.ResourceName, err error) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = c.send(refused(resource, err))
+}
+
+// rightDatabase: a resource is one database. A client names it, or the resource.
+func rightDatabase(res curfew.Resource, asked string) error {
+	s, err := settingsOf(res)
+	if err != nil || asked == "" || asked == string(res.Name) || s.Database != "" && asked == s.Database {
+		return err
+	}
+	return curfew.Errorf(curfew.Denied, "these credentials are for %s, not for the database %q", res.Name, say.Clean(asked, 64)).WithRule("resource.other").
+		WithFix("connect to the database %s", res.Name)
+}
+
+// connectTarget logs in at the target as the session's account. The account can
+// log in for exactly as long as that takes.
+func connectTarget(s *session.Session, params map[string]string) (*pgconn.HijackedConn, string, error) {
+	ctx, cancel := context.WithTimeout(s.Context(), targetBound)
+	defer cancel()
+	account, err := s.Account(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer account.Shut()
+	res := s.Permit().Resource()
+	database := account.Database
+	if set, err := settingsOf(res); err == nil && set.Database != "" {
+		database = set.Database
+	}
+	pgx, err := clientConfig(res, account.Login, database)
+	if err != nil {
+		return nil, "", err
+	}
+	cfg := &pgx.Config
+	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
+	cfg.RuntimeParams = runtimeParams(params, s.Permit().Session())
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, "", targetError(res, err)
+	}
+	account.Shut()
+	if err := conn.SyncConn(ctx); err != nil {
+		return nil, "", errors.Join(targetError(res, err), conn.Close(ctx))
+	}
+	hijacked, err := conn.Hijack()
+	return hijacked, account.User, err
+}
+
+func targetError(res curfew.Resource, err error) error {
+	if e := asError(err); e != nil {
+		return e
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return curfew.Errorf(curfew.Unavailable, "%s did not let the account in: %s", res.Name, pg.Message).WithRule("resource.login")
+	}
+	return curfew.Errorf(curfew.Unavailable, "%s doesn't answer at %s", res.Name, res.Address).WithRule("resource.down").WithFix("not a permission problem; try again in a moment")
+}
+
+// runtimeParams passes the client's session settings on, and adds ours: the
+// server looks four times a second whether its client, the gateway, is still there.
+func runtimeParams(params map[string]string, id curfew.SessionID) map[string]string {
+	out := map[string]string{}
+	for k, v := range params {
+		switch strings.ToLower(k) {
+		case "user", "database", "replication", "application_name", "options", "role", "session_authorization":
+		default:
+			out[k] = v
+		}
+	}
+	out["application_name"] = "curfew:" + string(id)
+	out["options"] = strings.TrimSpace(params["options"] + " -c client_connection_check_interval=250")
+	return out
+}
+
+// welcome ends the start-up towards the client.
+func (c *client) welcome(s *session.Session, t *pgconn.HijackedConn, key cancelKey) error {
+	var msgs []pgproto3.BackendMessage
+	for name, value := range t.ParameterStatuses {
+		msgs = append(msgs, &pgproto3.ParameterStatus{Name: name, Value: value})
+	}
+	secret := binary.BigEndian.AppendUint32(nil, key.secret)
+	msgs = append(msgs, &pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: secret})
+	g, end := s.Permit().Grant(), s.Permit().End()
+	msgs = append(msgs, notice("NOTICE", "00000", say.Notice{
+		Line: "Curfew: " + string(g.Resource) + " as " + string(g.Role) + " until " + end.Format("15:04") + " (" + say.Duration(time.Until(end).Round(time.Minute)) + "). Recorded.",
+	}), &pgproto3.ReadyForQuery{TxStatus: t.TxStatus})
+	return c.send(msgs...)
+}
+
+// run relays until one side is done, and says why.
+func (r *relay) run() (curfew.Cause, string) {
+	down := make(chan error, 1)
+	go func() { down <- r.down() }()
+	upErr := r.up()
+	var downErr error
+	if errors.Is(upErr, errLeft) {
+		// The client said good-bye or closed: what it sent is sent; the target ends by itself or is reset.
+		_ = r.target.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	} else if upErr != nil {
+		_ = r.target.SetReadDeadline(time.Unix(1, 0))
+	}
+	downErr = <-down
+	_ = r.client.SetReadDeadline(time.Unix(1, 0))
+	switch {
+	case errors.Is(upErr, errLeft):
+		return curfew.CauseClosed, ""
+	case asError(upErr) != nil && asError(upErr).Rule == "protocol":
+		return curfew.CauseProtocol, upErr.Error()
+	case errors.Is(downErr, io.EOF), errors.Is(downErr, errTargetLeft):
+		return curfew.CauseTarget, "the target closed the connection"
+	case downErr != nil:
+		return curfew.CauseTarget, downErr.Error()
+	}
+	return curfew.CauseClosed, ""
+}

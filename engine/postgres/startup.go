@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
+)
+
+// Bounds before a client has proved who it is (protocol-message-formats: the
+// server itself takes startup packets of up to 10,000 bytes).
+const (
+	maxStartup   = 10_000
+	maxPassword  = 4 << 10
+	startupBound = 10 * time.Second // for each stage
+	mostUpgrades = 2                // one GSSENCRequest and one SSLRequest
+)
+
+// Codes of the untyped packets.
+const (
+	protocol3  = 3 << 16
+	cancelCode = 80877102
+	sslCode    = 80877103
+	gssCode    = 80877104
+)
+
+// client is one connection before and after it has proved who it is.
+type client struct {
+	conn   net.Conn
+	tls    *tls.Conn // nil: plain
+	cert   *tls.Certificate
+	params map[string]string
+}
+
+// hello is what a client wants.
+type hello struct {
+	cancel *cancelKey // a request to cancel; nil: a startup
+}
+
+// Serve speaks with one client until it leaves or is cut.
+func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	c := &client{conn: conn}
+	defer func() { _ = c.conn.Close() }()
+	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	if !e.limits.enter(host) {
+		return
+	}
+	leave := sync.OnceFunc(func() { e.limits.leave(host) })
+	defer leave()
+	want, err := c.negotiate(gate.TLS())
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	if want.cancel != nil {
+		e.cancels.forward(*want.cancel)
+		return
+	}
+	id := curfew.CredentialID(c.params["user"])
+	if err := c.authenticate(gate.Verifier(ctx, id)); err != nil {
+		c.refuse(err)
+		return
+	}
+	leave()
+	e.serve(ctx, c, gate, access.Claim{
+		Credential: id, Resource: c.params["database"], Client: conn.RemoteAddr().String(), Program: c.params["application_name"],
+	})
+}
+
+// negotiate reads untyped packets until a startup or a cancel request.
+func (c *client) negotiate(cfg *tls.Config) (hello, error) {
+	plain := cfg == nil || isLoopback(c.conn.RemoteAddr())
+	for range mostUpgrades + 1 {
+		code, body, err := c.untyped()
+		if err != nil {
+			return hello{}, err
+		}
+		switch {
+		case code == sslCode && c.tls == nil && cfg != nil:
+			if err := c.upgrade(cfg); err != nil {
+				return hello{}, err
+			}
+		case (code == sslCode || code == gssCode) && c.tls == nil:
+			if _, err := c.conn.Write([]byte{'N'}); err != nil {
+				return hello{}, err
+			}
+		case code == cancelCode:
+			if len(body) != 8 {
+				return hello{}, malformed("a cancel request of another length")
+			}
+			return hello{cancel: &cancelKey{binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])}}, nil
+		case code>>16 == 3:
+			if c.tls == nil && !plain {
+				return hello{}, curfew.Errorf(curfew.NotSignedIn, "this gateway speaks TLS only").WithRule("tls").WithFix("connect with sslmode=verify-full")
+			}
+			return hello{}, c.startup(code, body)
+		default:
+			return hello{}, malformed("a packet that is none of PostgreSQL's protocol 3")
+		}
+	}
+	return hello{}, malformed("more requests for encryption than there are kinds of it")
+}
+
+func isLoopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}
+
+func malformed(what string) error {
+	return curfew.Errorf(curfew.Invalid, "this is not PostgreSQL's protocol: %s", what).WithRule("protocol")
+}
+
+// untyped reads one packet without a type byte.
+func (c *client) untyped() (code uint32, body []byte, err error) {
+	if err := c.conn.SetDeadline(time.Now().Add(startupBound)); err != nil {
+		return 0, nil, err
+	}
+	var head [8]byte
+	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:4])
+	if n < 8 || n > maxStartup {
+		return 0, nil, malformed("a first packet of this length")
+	}
+	body = make([]byte, n-8)
+	_, err = io.ReadFull(c.conn, body)
+	return binary.BigEndian.Uint32(head[4:]), body, err
+}
+
+// upgrade starts TLS. What a client sent before the handshake it sent in the
+// clear: reading exactly one packet at a time leaves it to the handshake, which
+// refuses it.
+func (c *client) upgrade(cfg *tls.Config) error {
+	if _, err := c.conn.Write([]byte{'S'}); err != nil {
+		return err
+	}
+	t := tls.Server(c.conn, cfg)
+	if err := t.Handshake(); err != nil {
+		return err
+	}
+	c.tls, c.conn = t, t
+	if len(cfg.Certificates) > 0 {
+		c.cert = &cfg.Certificates[0]
+	}
+	return nil
+}
+
+// startup reads the parameters.
+func (c *client) startup(code uint32, body []byte) error {
+	c.params = map[string]string{}
+	parts := strings.Split(string(body), "\x00")
+	if len(parts) < 2 || parts[len(parts)-1] != "" || parts[len(parts)-2] != "" {
+		return malformed("a startup packet that does not end")
+	}
+	parts = parts[:len(parts)-2]
+	if len(parts)%2 != 0 {
+		return malformed("a startup parameter without a value")
+	}
+	var extensions []string
+	for i := 0; i < len(parts); i += 2 {
+		key := parts[i]
+		if _, twice := c.params[key]; twice {
+			return malformed("a startup parameter that stands twice")
+		}
+		if strings.HasPrefix(key, "_pq_.") {
+			extensions = append(extensions, key)
+			continue
+		}
+		c.params[key] = parts[i+1]
+	}
+	if v, ok := c.params["replication"]; ok && v != "false" && v != "off" && v != "0" && v != "no" {
+		return curfew.Errorf(curfew.Denied, "replication does not go through the gateway").WithRule("protocol.replication")
+	}
+	if code != protocol3 || len(extensions) > 0 {
+		return c.send(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: 0, UnrecognizedOptions: extensions})
+	}
+	return nil
+}
+
+// send writes messages in one go.
+func (c *client) send(msgs ...pgproto3.BackendMessage) error {
+	var buf []byte
+	var err error
+	for _, m := range msgs {
+		if buf, err = m.Encode(buf); err != nil {
+			return curfew.Wrap(curfew.Internal, err, "encode a message")
+		}
+	}
+	_, err = c.conn.Write(buf)
+	return err
+}
+
+// typed reads one message with a type byte, of at most most bytes.
+func (c *client) typed(want byte, most int) ([]byte, error) {
+	if err := c.conn.SetDeadline(time.Now().Add(startupBound)); err != nil {
+		return nil, err
+	}
+	var head [5]byte
+	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if head[0] != want || n < 4 || n > uint32(most) {
+		return nil, malformed("another message than the password's")
+	}
+	body := make([]byte, n-4)
+	_, err := io.ReadFull(c.conn, body)
+	return body, err
+}
+
+// refuse tells a client that has not proved who it is why it is not let in: for
+// everything that is not its own protocol's fault, one sentence for all.
+func (c *client) refuse(err error) {
+	e := asError(err)
+	if e == nil {
+		return // it went away
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = c.send(fatal("28P01", e))
+}

@@ -1,0 +1,201 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/record"
+)
+
+// buffer holds bytes that have been read and not used yet.
+type buffer struct {
+	b          []byte
+	start, end int
+}
+
+func newBuffer() *buffer { return &buffer{b: make([]byte, idleBuffer)} }
+
+func (b *buffer) held() []byte { return b.b[b.start:b.end] }
+
+// room makes sure that need bytes from start on fit, and that there is something to read into.
+func (b *buffer) room(need int) {
+	if b.start == b.end {
+		b.start, b.end = 0, 0
+		if len(b.b) > 64<<10 && need <= 64<<10 {
+			b.b = make([]byte, idleBuffer) // a large message is over
+		}
+	}
+	if need < b.end-b.start+1 {
+		need = b.end - b.start + 1
+	}
+	if b.start+need <= len(b.b) {
+		return
+	}
+	if need <= len(b.b) {
+		copy(b.b, b.held())
+	} else {
+		grown := make([]byte, max(need, 2*len(b.b)))
+		copy(grown, b.held())
+		b.b = grown
+	}
+	b.start, b.end = 0, b.end-b.start
+}
+
+func (b *buffer) fill(r io.Reader) error {
+	n, err := r.Read(b.b[b.end:])
+	b.end += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// up reads the client's messages, records what they say, and forwards them:
+// all whole ones that a read has brought in one write.
+func (r *relay) up() error {
+	in := newBuffer()
+	copying := 0 // bytes of a CopyData message that are still to pass
+	need := headerBytes
+	for {
+		in.room(need)
+		if err := in.fill(r.client); err != nil {
+			if errors.Is(err, io.EOF) {
+				return errLeft
+			}
+			return errors.Join(errLeft, err)
+		}
+		if n := len(in.held()); n == len(in.b) && n < 256<<10 {
+			need = 2 * n // a bulk load: fewer, larger reads
+		}
+		pass, more, leave, err := r.scan(in.held(), &copying)
+		if pass > 0 {
+			if err := r.s.Forward(r.target, in.held()[:pass]); err != nil {
+				return err
+			}
+			in.start += pass
+		}
+		if err != nil {
+			return r.refuse(err)
+		}
+		if leave {
+			return errLeft
+		}
+		need = max(more, headerBytes)
+	}
+}
+
+// scan looks at the messages in b. pass is how many bytes may go on; more how
+// many a message that is not whole yet needs in all.
+func (r *relay) scan(b []byte, copying *int) (pass, more int, leave bool, err error) {
+	for {
+		if *copying > 0 {
+			n := min(*copying, len(b)-pass)
+			*copying -= n
+			pass += n
+			r.log.copied(n)
+		}
+		rest := b[pass:]
+		if len(rest) < headerBytes {
+			return pass, headerBytes, false, nil
+		}
+		size := int(int32(binary.BigEndian.Uint32(rest[1:])))
+		if size < 4 {
+			return pass, 0, false, malformed("a message of this length")
+		}
+		whole := size + 1
+		switch rest[0] {
+		case 'd': // CopyData passes as it comes
+			if !r.log.inCopy() {
+				return pass, 0, false, malformed("copy data outside a copy")
+			}
+			*copying = whole
+			continue
+		case 'X':
+			return pass + min(whole, len(rest)), 0, true, nil
+		}
+		if whole > maxMessage {
+			return pass, 0, false, malformed("a message longer than the gateway takes")
+		}
+		if len(rest) < whole {
+			if !known(rest[0]) {
+				return pass, 0, false, malformed("a message of a kind that is not known")
+			}
+			return pass, whole, false, nil
+		}
+		if err := r.message(rest[0], rest[headerBytes:whole]); err != nil {
+			return pass, 0, false, err
+		}
+		pass += whole
+	}
+}
+
+func known(kind byte) bool {
+	switch kind {
+	case 'Q', 'P', 'B', 'E', 'D', 'C', 'S', 'H', 'c', 'f', 'd', 'X':
+		return true
+	}
+	return false
+}
+
+// message records one whole message before it may go on.
+func (r *relay) message(kind byte, body []byte) error {
+	switch kind {
+	case 'Q':
+		text, err := cstring(body)
+		if err != nil {
+			return err
+		}
+		return r.s.Observe(r.log.simple(text))
+	case 'P':
+		return r.log.parse(body)
+	case 'B':
+		return r.log.bind(body)
+	case 'E':
+		it, err := r.log.execute(body)
+		if err != nil {
+			return err
+		}
+		return r.s.Observe(it)
+	case 'C':
+		return r.log.close(body)
+	case 'S':
+		r.log.sync()
+	case 'D', 'H', 'c', 'f':
+	default:
+		return malformed("a message of a kind that is not known: " + string(rune(kind)))
+	}
+	return nil
+}
+
+// refuse tells the client what is wrong with its protocol, records it, and ends.
+func (r *relay) refuse(err error) error {
+	e := asError(err)
+	if e == nil || e.Rule != "protocol" {
+		return err // the session is over: the farewell says why
+	}
+	_ = r.s.Observe(record.Item{Kind: record.Refused, Text: e.Message, Code: "08P01"})
+	r.toClient.Lock()
+	defer r.toClient.Unlock()
+	if r.boundary {
+		if buf, encErr := fatal("08P01", e).Encode(nil); encErr == nil {
+			_ = r.client.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = r.client.Write(buf)
+		}
+	}
+	return e
+}
+
+func cstring(b []byte) (string, error) {
+	if len(b) == 0 || b[len(b)-1] != 0 {
+		return "", curfew.Errorf(curfew.Invalid, "a statement does not end").WithRule("protocol")
+	}
+	for _, c := range b[:len(b)-1] {
+		if c == 0 {
+			return "", malformed("a zero byte in a statement")
+		}
+	}
+	return string(b[:len(b)-1]), nil
+}
