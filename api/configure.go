@@ -267,7 +267,7 @@ func (s *Server) agree(ctx context.Context, c caller, in *decideIn) (*body[clien
 }
 
 func (s *Server) dropPlan(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.Why
 }) (*body[client.Done], error) {
 	return took(s.parts.Access.Do(ctx, access.DropPlan{Plan: curfew.PlanID(in.ID), By: c.who, Why: say.Clean(in.Body.Why, 500)}))

@@ -12,14 +12,14 @@ import (
 	"github.com/curfewhq/curfew/client"
 )
 
-// problem is a Fault on its way out.
-type problem struct{ client.Fault }
+// faultOut is a Fault on its way out.
+type faultOut struct{ client.Fault }
 
-func (p *problem) Error() string  { return p.Detail }
-func (p *problem) GetStatus() int { return p.Status }
+func (p *faultOut) Error() string  { return p.Detail }
+func (p *faultOut) GetStatus() int { return p.Status }
 
 // ContentType says problem+json where JSON was agreed on.
-func (p *problem) ContentType(string) string { return "application/problem+json" }
+func (p *faultOut) ContentType(string) string { return "application/problem+json" }
 
 // statusOf translates codes to HTTP.
 func statusOf(c curfew.Code) int {
@@ -44,10 +44,10 @@ func statusOf(c curfew.Code) int {
 	return http.StatusInternalServerError
 }
 
-func fault(err error) *problem {
+func fault(err error) *faultOut {
 	e := asError(err)
 	if e == nil {
-		return &problem{client.Fault{Code: string(curfew.Internal), Title: "Something is wrong with the gateway", Detail: "the gateway made a mistake; its log says which", Status: http.StatusInternalServerError}}
+		return &faultOut{client.Fault{Code: string(curfew.Internal), Title: "Something is wrong with the gateway", Detail: "the gateway made a mistake; its log says which", Status: http.StatusInternalServerError}}
 	}
 	code := string(e.Code)
 	if e.Rule != "" {
@@ -57,7 +57,7 @@ func fault(err error) *problem {
 	if e.Fix != "" {
 		f.Fix = []client.Fix{fixOf(e.Fix)}
 	}
-	return &problem{f}
+	return &faultOut{f}
 }
 
 // asError finds the first Error in err's chain; nil if there is none.
@@ -114,7 +114,7 @@ func newFault(status int, message string, errs ...error) huma.StatusError {
 	for _, e := range errs {
 		detail += "; " + e.Error()
 	}
-	return &problem{client.Fault{Code: string(curfew.Invalid), Title: http.StatusText(status), Detail: detail, Status: status}}
+	return &faultOut{client.Fault{Code: string(curfew.Invalid), Title: http.StatusText(status), Detail: detail, Status: status}}
 }
 
 // writeFault answers outside the library.

@@ -50,7 +50,7 @@ func (s *Server) maySeeGrant(c caller, g history.Grant) bool {
 }
 
 func (s *Server) showGrant(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Position uint64 `query:"position"`
 }) (*body[client.Grant], error) {
 	at, _ := s.caughtUp(ctx, in.Position)
@@ -61,7 +61,7 @@ func (s *Server) showGrant(ctx context.Context, c caller, in *struct {
 	return &body[client.Grant]{s.grant(ctx, g, at)}, nil
 }
 
-func (s *Server) listGrants(ctx context.Context, c caller, in *listIn) (*body[client.List[client.Grant]], error) {
+func (s *Server) listGrants(ctx context.Context, c caller, in *ListIn) (*body[client.List[client.Grant]], error) {
 	at, behind := s.caughtUp(ctx, in.Position)
 	f := in.filter()
 	if in.Scope != "all" {
@@ -81,7 +81,7 @@ func (s *Server) listGrants(ctx context.Context, c caller, in *listIn) (*body[cl
 }
 
 func (s *Server) extend(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.More
 }) (*body[client.Request], error) {
 	d, err := parseFor(in.Body.For)
@@ -102,12 +102,12 @@ func took(r access.Receipt, err error) (*body[client.Done], error) {
 	return &body[client.Done]{client.Done{Written: r.Written, Position: r.Position}}, nil
 }
 
-func (s *Server) giveBack(ctx context.Context, c caller, in *idIn) (*body[client.Done], error) {
+func (s *Server) giveBack(ctx context.Context, c caller, in *IDIn) (*body[client.Done], error) {
 	return took(s.parts.Access.Do(ctx, access.Return{Grant: curfew.GrantID(in.ID), By: c.who}))
 }
 
 func (s *Server) revoke(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.Why
 }) (*body[client.Done], error) {
 	if _, err := s.findGrant(ctx, c, in.ID); err != nil {
@@ -121,7 +121,7 @@ func (s *Server) revoke(ctx context.Context, c caller, in *struct {
 }
 
 func (s *Server) shorten(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.More
 }) (*body[client.Done], error) {
 	d, err := parseFor(in.Body.For)
@@ -132,7 +132,7 @@ func (s *Server) shorten(ctx context.Context, c caller, in *struct {
 }
 
 func (s *Server) credential(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.WantCredential
 }) (*body[client.Credential], error) {
 	life := time.Hour

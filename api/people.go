@@ -122,6 +122,6 @@ func (s *Server) invite(ctx context.Context, c caller, in *struct{ Body client.I
 	return &body[client.Invited]{out}, nil
 }
 
-func (s *Server) disable(ctx context.Context, c caller, in *idIn) (*body[client.Done], error) {
+func (s *Server) disable(ctx context.Context, c caller, in *IDIn) (*body[client.Done], error) {
 	return took(s.parts.Access.Do(ctx, access.Disable{Principal: curfew.Principal(in.ID), By: c.who}))
 }

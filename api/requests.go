@@ -17,7 +17,8 @@ import (
 // body is an answer that is one JSON value.
 type body[T any] struct{ Body T }
 
-type listIn struct {
+// ListIn narrows a list; exported because the library fills in only what is.
+type ListIn struct {
 	Scope    string `query:"scope" enum:"mine,review,all" default:"mine"`
 	Status   string `query:"status"`
 	Resource string `query:"resource"`
@@ -26,7 +27,7 @@ type listIn struct {
 	Position uint64 `query:"position" doc:"The position of the caller's last change; the list waits for it"`
 }
 
-func (in listIn) filter() history.Filter {
+func (in ListIn) filter() history.Filter {
 	return history.Filter{Status: in.Status, Resource: curfew.ResourceName(in.Resource), Before: in.Before, Limit: in.Limit}
 }
 
@@ -113,11 +114,12 @@ func (s *Server) maySee(c caller, r history.Request) bool {
 	return ok
 }
 
-type idIn struct {
+// IDIn is the identifier in a path; exported because the library fills in only what is.
+type IDIn struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (s *Server) showRequest(ctx context.Context, c caller, in *idIn) (*body[client.Request], error) {
+func (s *Server) showRequest(ctx context.Context, c caller, in *IDIn) (*body[client.Request], error) {
 	r, err := s.visible(ctx, c, in.ID)
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func (s *Server) visible(ctx context.Context, c caller, id string) (history.Requ
 	return r, err
 }
 
-func (s *Server) listRequests(ctx context.Context, c caller, in *listIn) (*body[client.List[client.Request]], error) {
+func (s *Server) listRequests(ctx context.Context, c caller, in *ListIn) (*body[client.List[client.Request]], error) {
 	at, behind := s.caughtUp(ctx, in.Position)
 	var found []history.Request
 	var err error
@@ -224,7 +226,7 @@ func (s *Server) deny(ctx context.Context, c caller, in *decideIn) (*body[client
 	return s.requestAt(ctx, c, cmd.Request, r.Position)
 }
 
-func (s *Server) withdraw(ctx context.Context, c caller, in *idIn) (*body[client.Request], error) {
+func (s *Server) withdraw(ctx context.Context, c caller, in *IDIn) (*body[client.Request], error) {
 	cmd := access.Withdraw{Request: curfew.RequestID(in.ID), By: c.who}
 	r, err := s.parts.Access.Do(ctx, cmd)
 	if err != nil {

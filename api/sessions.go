@@ -69,7 +69,7 @@ func (s *Server) findSession(ctx context.Context, c caller, id string) (history.
 }
 
 func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
-	listIn
+	ListIn
 	Grant string `query:"grant"`
 }) (*body[client.List[client.Session]], error) {
 	at, behind := s.caughtUp(ctx, in.Position)
@@ -92,7 +92,7 @@ func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
 }
 
 func (s *Server) showSession(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Position uint64 `query:"position"`
 }) (*body[client.Session], error) {
 	s.caughtUp(ctx, in.Position)
@@ -104,7 +104,7 @@ func (s *Server) showSession(ctx context.Context, c caller, in *struct {
 }
 
 func (s *Server) cut(ctx context.Context, c caller, in *struct {
-	idIn
+	IDIn
 	Body client.Why
 }) (*body[client.Done], error) {
 	why, err := s.parts.Identity.Seal(ctx, c.who, in.Body.Why)
@@ -191,7 +191,7 @@ func item(it record.Item) client.Item {
 	return out
 }
 
-func (s *Server) transcript(ctx context.Context, c caller, in *idIn) (*huma.StreamResponse, error) {
+func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.StreamResponse, error) {
 	r, show, err := s.open(ctx, c, in.ID, "transcript")
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (s *Server) transcript(ctx context.Context, c caller, in *idIn) (*huma.Stre
 	}}, nil
 }
 
-func (s *Server) watch(ctx context.Context, c caller, in *idIn) (*huma.StreamResponse, error) {
+func (s *Server) watch(ctx context.Context, c caller, in *IDIn) (*huma.StreamResponse, error) {
 	r, show, err := s.open(ctx, c, in.ID, "watch")
 	if err != nil {
 		return nil, err

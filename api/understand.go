@@ -314,7 +314,7 @@ func (s *Server) openWorkflow(ctx context.Context, c caller, in *struct{ Body cl
 	return &body[client.Workflow]{s.workflowOut(ctx, w)}, nil
 }
 
-func (s *Server) closeWorkflow(ctx context.Context, c caller, in *idIn) (*body[client.Done], error) {
+func (s *Server) closeWorkflow(ctx context.Context, c caller, in *IDIn) (*body[client.Done], error) {
 	return took(s.parts.Access.Do(ctx, access.CloseWorkflow{ID: curfew.WorkflowID(in.ID), By: c.who}))
 }
 

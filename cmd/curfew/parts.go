@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/api"
+	"github.com/curfewhq/curfew/gateway"
+	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/reach"
+	"github.com/curfewhq/curfew/shelf"
+	"github.com/curfewhq/curfew/vault"
+)
+
+// openDoors listens, and puts the gateway together.
+func (r *running) openDoors() error {
+	var err error
+	if r.certs, err = openCertificates(r.opt, r.node.Folder()); err != nil {
+		return err
+	}
+	r.dialer = &reach.Dialer{}
+	for _, address := range []string{r.opt.http, r.opt.postgres} {
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "listen on %s", address).WithFix("stop what uses it, or choose another address: curfew up --help")
+		}
+		r.closeLater(func() error { _ = ln.Close(); return nil })
+		r.dialer.Own(ln.Addr())
+		r.doors = append(r.doors, ln)
+	}
+	r.gateway = gateway.New(gateway.Parts{
+		Access: r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
+		Engines: engines(), Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
+	})
+	return nil
+}
+
+// baseURL is how clients reach the API.
+func (r *running) baseURL() string {
+	scheme := "https"
+	if loopback(r.opt.http) {
+		scheme = "http"
+	}
+	return scheme + "://" + r.doors[0].Addr().String()
+}
+
+func (r *running) api() http.Handler {
+	host, _, _ := net.SplitHostPort(r.doors[1].Addr().String())
+	apiHost, _, _ := net.SplitHostPort(r.doors[0].Addr().String())
+	door := api.Door{Host: host, Port: r.doors[1].Addr().(*net.TCPAddr).Port}
+	if !loopback(r.opt.postgres) {
+		door.CA = r.certs.authority
+	}
+	hosts := append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...)
+	return api.New(api.Parts{
+		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: engines(),
+		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
+		Doctor: r.doctor, Metrics: r.metrics(), Version: version(), Log: r.log,
+		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
+	})
+}
+
+// genesis is the key that offline verification starts from.
+func (r *running) genesis() string {
+	events, err := r.ledger.Read(context.Background(), 1, 1)
+	if err != nil || len(events) == 0 {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(genesisKey(events[0]))
+}
+
+// snapshotPlace remembers on the shelf where the newest snapshot is named.
+type snapshotPlace struct{ shelf *shelf.Sealed }
+
+func (p snapshotPlace) Load() (uint64, bool) {
+	b, err := p.shelf.Get(context.Background(), "snapshot", "newest")
+	if err != nil || len(b) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}
+
+func (p snapshotPlace) Save(position uint64) error {
+	_, err := p.shelf.Put(context.Background(), "snapshot", "newest", binary.BigEndian.AppendUint64(nil, position))
+	return err
+}
+
+// witness appends every signed head to a file that lies elsewhere, from the
+// newest on, until ctx ends.
+func witness(ctx context.Context, l ledger.Ledger, path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return curfew.Wrap(curfew.Unavailable, err, "open the witness file")
+	}
+	defer func() { _ = f.Close() }()
+	for after := l.Head().Size; ; {
+		w := bufio.NewWriter(f)
+		if _, err := w.Write(append(append([]byte(nil), l.Head().Note...), '\n')); err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "write the witness file")
+		}
+		if err := w.Flush(); err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "write the witness file")
+		}
+		if l.Wait(ctx, after) != nil {
+			return nil // ctx has ended
+		}
+		after = l.Head().Size
+	}
+}
