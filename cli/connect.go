@@ -71,12 +71,23 @@ func (a *app) connect(ctx context.Context, resource string, in connectArgs, l la
 	if err != nil {
 		return err
 	}
-	if g.End.IsZero() {
-		a.note("%s as %s for %s. Recorded.", clean(g.Resource), clean(g.Role), span(g.For))
-	} else {
-		a.note("%s as %s until %s. Recorded.", clean(g.Resource), clean(g.Role), a.both(g.End))
-	}
+	a.note("%s", a.startText(g))
 	return a.start(ctx, c, g, cred, l)
+}
+
+// startText says what begins: the same facts as the gateway's notice to the
+// client, and what that cannot say.
+func (a *app) startText(g client.Grant) string {
+	text := clean(g.Resource) + " as " + clean(g.Role)
+	if g.End.IsZero() {
+		text += " for " + span(g.For)
+	} else {
+		text += " until " + a.both(g.End)
+	}
+	if len(g.By) > 0 {
+		text += ", approved by " + names(g.By, "and")
+	}
+	return text + ". Recorded. Done early: curfew give-back " + clean(g.ID)
 }
 
 // grantFor is the live grant for a resource, or the one that asking comes to.

@@ -33,7 +33,7 @@ func TestConnectStartsTheClient(t *testing.T) {
 	if code != 3 {
 		t.Errorf("exit %d, want the client's own 3: %s", code, errs)
 	}
-	has(t, errs, "orders-db as orders/refund-fixer until 14:47 (45 min). Recorded.")
+	has(t, errs, "orders-db as orders/refund-fixer until 14:47 (45 min), approved by Dana Roux. Recorded. Done early: curfew give-back gr_7Q2")
 	text, err := os.ReadFile(notes)
 	if err != nil {
 		t.Fatal(err)

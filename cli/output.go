@@ -193,9 +193,17 @@ func (a *app) clock(t time.Time) string {
 func (a *app) both(t time.Time) string {
 	d := t.Sub(a.now())
 	if d < 0 {
-		return a.clock(t) + " (" + say.Duration(-d) + " ago)"
+		return a.clock(t) + " (" + say.Duration(rounded(-d)) + " ago)"
 	}
-	return a.clock(t) + " (" + say.Duration(d) + ")"
+	return a.clock(t) + " (" + say.Duration(rounded(d)) + ")"
+}
+
+// rounded leaves the seconds out where there are minutes.
+func rounded(d time.Duration) time.Duration {
+	if d < 2*time.Minute {
+		return d
+	}
+	return d.Round(time.Minute)
 }
 
 // ago says how long since t: "0:41", "9:02", "2 h".

@@ -163,7 +163,7 @@ func (a *app) showRequest(r client.Request) {
 	for _, d := range r.Dangers {
 		rows = append(rows, []string{"careful", prose(d)})
 	}
-	rows = append(rows, []string{"for", span(r.For) + a.startText(r)}, []string{"why", quoted(r.Reason)})
+	rows = append(rows, []string{"for", span(r.For) + a.fromText(r)}, []string{"why", quoted(r.Reason)})
 	if r.Workflow != "" {
 		rows = append(rows, []string{"workflow", clean(r.Workflow)})
 	}
@@ -183,7 +183,7 @@ func (a *app) showRequest(r client.Request) {
 	a.table("  ", append(rows, a.requestEnd(r)...))
 }
 
-func (a *app) startText(r client.Request) string {
+func (a *app) fromText(r client.Request) string {
 	if r.Start.IsZero() {
 		return ", from when it is approved"
 	}

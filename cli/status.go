@@ -210,7 +210,11 @@ func (a *app) grantState(g client.Grant) string {
 			text = span(g.For) + ", to be used by " + a.clock(g.UseBy)
 		}
 	default:
-		text = say.Duration(g.End.Sub(now)) + " left, ends " + a.clock(g.End)
+		left := g.End.Sub(now)
+		if left >= 2*time.Minute {
+			left = left.Truncate(time.Minute) // never more than there is
+		}
+		text = say.Duration(left) + " left, ends " + a.clock(g.End)
 	}
 	if g.Sessions > 0 {
 		text += "   " + count(g.Sessions, "session")

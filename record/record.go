@@ -28,6 +28,7 @@ const (
 	Opened    Kind = "opened"
 	Statement Kind = "statement" // before it is sent
 	Outcome   Kind = "outcome"   // of the statement with the same Ref
+	Prepared  Kind = "prepared"  // sent to be prepared; it is recorded again when it is executed
 	Refused   Kind = "refused"   // never sent
 	Notice    Kind = "notice"    // what Curfew told the client
 	Cancel    Kind = "cancel"

@@ -3,10 +3,17 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
+	"errors"
+	"io"
+	"net"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
 )
 
@@ -50,8 +57,12 @@ func (c *cancels) forward(k cancelKey) {
 	}
 }
 
-// cancelAt asks the target to cancel what runs, over a connection of the session's own.
-func cancelAt(s *session.Session, pid uint32, secret []byte) {
+// cancelAt asks the target to cancel what runs, over a connection of the session's
+// own, with TLS if the session has it: the key is a secret.
+func cancelAt(s *session.Session, target *pgconn.HijackedConn) {
+	if s.Observe(record.Item{Kind: record.Cancel}) != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
 	defer cancel()
 	conn, err := s.Dial(ctx)
@@ -60,11 +71,29 @@ func cancelAt(s *session.Session, pid uint32, secret []byte) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(secret)))
+	if cfg := target.Config.TLSConfig; cfg != nil {
+		if conn, err = encrypt(s, conn, cfg); err != nil {
+			return
+		}
+	}
+	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(target.SecretKey)))
 	b = binary.BigEndian.AppendUint32(b, cancelCode)
-	b = binary.BigEndian.AppendUint32(b, pid)
-	b = append(b, secret...)
+	b = binary.BigEndian.AppendUint32(b, target.PID)
+	b = append(b, target.SecretKey...)
 	if s.Forward(conn, b) == nil {
 		_, _ = conn.Read(b[:1]) // the server closes once it has signalled
 	}
+}
+
+// encrypt asks the target for TLS and starts it.
+func encrypt(s *session.Session, conn net.Conn, cfg *tls.Config) (net.Conn, error) {
+	b := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 8), sslCode)
+	if err := s.Forward(conn, b); err != nil {
+		return conn, err
+	}
+	if _, err := io.ReadFull(conn, b[:1]); err != nil || b[0] != 'S' {
+		return conn, errors.Join(err, errors.New("the target takes no TLS"))
+	}
+	t := tls.Client(conn, cfg)
+	return t, t.HandshakeContext(s.Context())
 }

@@ -25,17 +25,11 @@ func (r *relay) down() error {
 			}
 			return err
 		}
-		if n := len(in.held()); n == len(in.b) && n < 64<<10 {
-			need = 2 * n
-		}
 		more, err := r.deliver(in, &passing)
 		if err != nil {
 			return err
 		}
-		need = max(need, more, headerBytes)
-		if in.start == in.end {
-			need = headerBytes
-		}
+		need = max(more, headerBytes, in.likely())
 	}
 }
 
@@ -60,16 +54,16 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			return 0, malformed("a message of the target of this length")
 		}
 		kind, whole := rest[0], size+1
+		if len(rest) < whole && (outcome(kind) && whole <= maxInspect || whole <= bulkBuffer/2) {
+			more = whole // it goes on whole: a farewell needs a boundary
+			break
+		}
 		if !outcome(kind) || whole > maxInspect {
 			if kind == 'D' {
 				r.log.row()
 			}
 			*passing = whole
 			continue
-		}
-		if len(rest) < whole {
-			more = whole
-			break
 		}
 		if err := r.settle(kind, rest[headerBytes:whole]); err != nil {
 			return 0, err
@@ -129,7 +123,7 @@ func (r *relay) warn(end time.Time, left time.Duration) error {
 // outcome reports whether a message says how a statement went.
 func outcome(kind byte) bool {
 	switch kind {
-	case 'C', 'I', 's', 'E', 'Z', 'G', 'H', 'W':
+	case 'C', 'I', 's', 'E', 'Z', 'G', '1', '2', '3':
 		return true
 	}
 	return false
@@ -146,11 +140,17 @@ func (r *relay) settle(kind byte, body []byte) error {
 	case 's':
 		it, ok = r.log.complete("SUSPENDED")
 	case 'E':
-		it, ok = r.log.failed(errorFields(body))
+		severity, code, message := errorFields(body)
+		if severity == "FATAL" || severity == "PANIC" {
+			r.lastWord.Store(true)
+		}
+		it, ok = r.log.failed(code, message)
 	case 'Z':
-		it, ok = r.log.ready()
+		r.log.ready()
 	case 'G':
 		r.log.copyIn()
+	case '1', '2', '3':
+		r.log.confirm(kind)
 	}
 	if !ok {
 		return nil
@@ -167,8 +167,8 @@ func tagOf(body []byte) string {
 	return string(body)
 }
 
-// errorFields reads the code and the message of an ErrorResponse.
-func errorFields(body []byte) (code, message string) {
+// errorFields reads the severity, the code and the message of an ErrorResponse.
+func errorFields(body []byte) (severity, code, message string) {
 	for len(body) > 1 {
 		kind := body[0]
 		text := tagOf(body[1:])
@@ -177,8 +177,10 @@ func errorFields(body []byte) (code, message string) {
 			code = text
 		case 'M':
 			message = text
+		case 'V':
+			severity = text
 		}
 		body = body[min(len(text)+2, len(body)):]
 	}
-	return code, message
+	return severity, code, message
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -18,6 +19,8 @@ import (
 // may need that must be seen whole.
 const (
 	idleBuffer  = 4 << 10
+	bulkBuffer  = 64 << 10
+	smallReads  = 32 // after so many, a large buffer is given back
 	maxMessage  = 64 << 20
 	maxInspect  = 1 << 20
 	valueLimit  = 16 << 10 // bytes of one bound value that are recorded
@@ -40,6 +43,9 @@ type relay struct {
 	// byte that went was the end of a message: only there may we speak ourselves.
 	toClient sync.Mutex
 	boundary bool // guarded by toClient
+
+	leaving  atomic.Bool // the client said good-bye: the target may close
+	lastWord atomic.Bool // the target said itself why it closes
 }
 
 func newRelay(s *session.Session, client, target net.Conn) *relay {
@@ -56,11 +62,10 @@ func (r *relay) farewell(e access.Ended, by time.Time) {
 		time.Sleep(50 * time.Microsecond)
 	}
 	defer r.toClient.Unlock()
-	if !r.boundary {
+	if !r.boundary || r.lastWord.Load() {
 		return
 	}
-	p := r.s.Permit()
-	n := say.Ended(say.Ending{Resource: p.Resource().Name, Role: p.Grant().Role, At: e.At, Cause: e.Cause, Grant: p.Grant().ID, Reason: e.Why})
+	n := goodbye(r.s.Permit(), e)
 	msg := fatal("57P01", curfew.Errorf(curfew.Lapsed, "%s", strings.TrimPrefix(n.Line, "Curfew: ")))
 	msg.Detail, msg.Hint = n.Detail, n.Hint
 	buf, err := msg.Encode(nil)

@@ -33,7 +33,7 @@ func stranger() error {
 // certificate where there is TLS and the client can (RFC 5929, tls-server-end-point).
 func (c *client) authenticate(v engine.Verifier) error {
 	offered := []string{mechanism}
-	if c.tls != nil {
+	if c.cert != nil {
 		offered = []string{mechanismPlus, mechanism}
 	}
 	if err := c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: offered}); err != nil {
@@ -43,7 +43,7 @@ func (c *client) authenticate(v engine.Verifier) error {
 	if err != nil {
 		return err
 	}
-	s := &scram{verifier: v, plusOffered: c.tls != nil}
+	s := &scram{verifier: v, plusOffered: c.cert != nil}
 	if s.binding, err = c.binding(); err != nil {
 		return err
 	}

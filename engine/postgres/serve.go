@@ -22,6 +22,14 @@ import (
 // targetBound is how long the account and the target may take to let us in.
 const targetBound = 20 * time.Second
 
+// leaveBound is how long answers that are under way may take after a client has
+// closed its side.
+const leaveBound = 100 * time.Millisecond
+
+// checkInterval is the setting by which a server looks whether its client, the
+// gateway, is still there: the net under a dead node (LEASES.md 7).
+const checkInterval = "client_connection_check_interval"
+
 // serve opens the session of a client that has proved who it is, and relays.
 func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, claim access.Claim) {
 	_ = c.conn.SetDeadline(time.Time{})
@@ -33,14 +41,11 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	cause, why := curfew.CauseClosed, ""
 	defer func() { s.Close(cause, why) }()
 	res := s.Permit().Resource()
-	if err := rightDatabase(res, claim.Resource); err != nil {
-		cause, why = curfew.CauseProtocol, err.Error()
-		e.turnAway(c, res.Name, err)
-		return
-	}
 	target, account, err := connectTarget(s, c.params)
 	if err != nil {
-		cause, why = curfew.CauseTarget, err.Error()
+		if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
+			cause = curfew.CauseProtocol
+		}
 		if ended, over := s.Ended(); over {
 			err = curfew.Errorf(curfew.Lapsed, "your access to %s is over: %s", res.Name, say.Cause(ended.Cause)).WithRule("grant." + string(ended.Cause))
 		}
@@ -53,7 +58,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
 	}
-	key := e.cancels.add(func() { cancelAt(s, target.PID, target.SecretKey) })
+	key := e.cancels.add(func() { cancelAt(s, target) })
 	defer e.cancels.remove(key)
 	if err := c.welcome(s, target, key); err != nil {
 		return
@@ -68,10 +73,9 @@ func (e *Engine) turnAway(c *client, resource curfew.ResourceName, err error) {
 }
 
 // rightDatabase: a resource is one database. A client names it, or the resource.
-func rightDatabase(res curfew.Resource, asked string) error {
-	s, err := settingsOf(res)
-	if err != nil || asked == "" || asked == string(res.Name) || s.Database != "" && asked == s.Database {
-		return err
+func rightDatabase(res curfew.Resource, database, asked string) error {
+	if asked == "" || asked == string(res.Name) || asked == database {
+		return nil
 	}
 	return curfew.Errorf(curfew.Denied, "these credentials are for %s, not for the database %q", res.Name, say.Clean(asked, 64)).WithRule("resource.other").
 		WithFix("connect to the database %s", res.Name)
@@ -91,6 +95,9 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 	database := account.Database
 	if set, err := settingsOf(res); err == nil && set.Database != "" {
 		database = set.Database
+	}
+	if err := rightDatabase(res, database, params["database"]); err != nil {
+		return nil, "", err
 	}
 	pgx, err := clientConfig(res, account.Login, database)
 	if err != nil {
@@ -122,19 +129,18 @@ func targetError(res curfew.Resource, err error) error {
 	return curfew.Errorf(curfew.Unavailable, "%s doesn't answer at %s", res.Name, res.Address).WithRule("resource.down").WithFix("not a permission problem; try again in a moment")
 }
 
-// runtimeParams passes the client's session settings on, and adds ours: the
-// server looks four times a second whether its client, the gateway, is still there.
+// runtimeParams passes the client's session settings on, and adds ours.
 func runtimeParams(params map[string]string, id curfew.SessionID) map[string]string {
 	out := map[string]string{}
 	for k, v := range params {
 		switch strings.ToLower(k) {
-		case "user", "database", "replication", "application_name", "options", "role", "session_authorization":
+		case "user", "database", "replication", "application_name", "role", "session_authorization", checkInterval:
 		default:
 			out[k] = v
 		}
 	}
 	out["application_name"] = "curfew:" + string(id)
-	out["options"] = strings.TrimSpace(params["options"] + " -c client_connection_check_interval=250")
+	out[checkInterval] = "200" // milliseconds; read after the options, so that it wins
 	return out
 }
 
@@ -156,26 +162,35 @@ func (c *client) welcome(s *session.Session, t *pgconn.HijackedConn, key cancelK
 // run relays until one side is done, and says why.
 func (r *relay) run() (curfew.Cause, string) {
 	down := make(chan error, 1)
-	go func() { down <- r.down() }()
+	go func() {
+		err := r.down()
+		if !r.leaving.Load() { // cuts: the client hears it now, not at its next statement
+			r.s.Permit().Fail(curfew.CauseTarget, targetWords(err))
+		}
+		down <- err
+	}()
 	upErr := r.up()
-	var downErr error
+	r.leaving.Store(true)
 	if errors.Is(upErr, errLeft) {
 		// The client said good-bye or closed: what it sent is sent; the target ends by itself or is reset.
-		_ = r.target.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		_ = r.target.SetReadDeadline(time.Now().Add(leaveBound))
 	} else if upErr != nil {
 		_ = r.target.SetReadDeadline(time.Unix(1, 0))
 	}
-	downErr = <-down
+	downErr := <-down
 	_ = r.client.SetReadDeadline(time.Unix(1, 0))
 	switch {
 	case errors.Is(upErr, errLeft):
 		return curfew.CauseClosed, ""
 	case asError(upErr) != nil && asError(upErr).Rule == "protocol":
 		return curfew.CauseProtocol, upErr.Error()
-	case errors.Is(downErr, io.EOF), errors.Is(downErr, errTargetLeft):
-		return curfew.CauseTarget, "the target closed the connection"
-	case downErr != nil:
-		return curfew.CauseTarget, downErr.Error()
 	}
-	return curfew.CauseClosed, ""
+	return curfew.CauseTarget, targetWords(downErr)
+}
+
+func targetWords(err error) string {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, errTargetLeft) {
+		return "the target closed the connection"
+	}
+	return err.Error()
 }

@@ -74,6 +74,7 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 		return
 	}
 	leave()
+	stop() // from here on the permit says when it is over: a stop of the gateway drains
 	e.serve(ctx, c, gate, access.Claim{
 		Credential: id, Resource: c.params["database"], Client: conn.RemoteAddr().String(), Program: c.params["application_name"],
 	})

@@ -16,9 +16,11 @@ import (
 type statements struct {
 	mu      sync.Mutex
 	ref     uint64            // guarded by mu; the last one given
-	texts   map[string]string // guarded by mu; prepared statements by name
-	portals map[string]portal // guarded by mu
-	pending []pending         // guarded by mu; in the order they were sent
+	texts   map[string]string // guarded by mu; prepared statements that the target has confirmed
+	portals map[string]portal // guarded by mu; likewise
+	pending []pending         // guarded by mu; what the target will answer, in the order it was sent
+	named   int               // guarded by mu; how many of pending name something
+	fresh   []record.Item     // guarded by mu; prepared or bound by messages that have not been sent yet
 	rows    int64             // guarded by mu; of the statement under way
 	bytes   int64             // guarded by mu; since the last outcome
 	copying bool              // guarded by mu; the target takes copy data
@@ -29,10 +31,14 @@ type portal struct {
 	values []record.Value
 }
 
-// pending is something the target will answer.
+// pending is something the target will answer: 'Q'uery, 'P'arse, 'B'ind, 'E'xecute,
+// 'C'lose of a statement, 'c'lose of a portal, 'S'ync, or 'd' for the end of copy data.
 type pending struct {
-	kind  byte // 'Q', 'E', or 'S' for a Sync
+	kind  byte
 	ref   uint64
+	name  string // of P, B, C and c
+	is    portal // of P (text alone) and B
+	fresh int    // one more than its place in fresh; 0: said already
 	began time.Time
 }
 
@@ -70,7 +76,7 @@ func statementItem(ref uint64, text string, values []record.Value) record.Item {
 
 func (s *statements) next(kind byte) uint64 {
 	s.ref++
-	s.pending = append(s.pending, pending{kind, s.ref, time.Now()})
+	s.pending = append(s.pending, pending{kind: kind, ref: s.ref, began: time.Now()})
 	return s.ref
 }
 
@@ -78,7 +84,20 @@ func (s *statements) next(kind byte) uint64 {
 func (s *statements) simple(text string) record.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bySQL(text)
 	return statementItem(s.next('Q'), text, nil)
+}
+
+// bySQL forgets what names stand for where a statement may give them another
+// meaning; what it says is in the recording itself.
+func (s *statements) bySQL(text string) {
+	if len(s.texts) == 0 {
+		return
+	}
+	lower := strings.ToLower(text)
+	if strings.Contains(lower, "deallocate") || strings.Contains(lower, "discard") || strings.Contains(lower, "prepare") {
+		clear(s.texts)
+	}
 }
 
 // parse is a Parse message: name, text, types.
@@ -90,28 +109,130 @@ func (s *statements) parse(body []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.texts) > 10_000 {
-		return malformed("more than 10,000 prepared statements")
+	return s.ask('P', name, portal{text: text})
+}
+
+// mostNamed bounds the names that one client makes us remember.
+const mostNamed = 10_000
+
+// ask adds a message that gives or takes away a name. The caller holds mu.
+func (s *statements) ask(kind byte, name string, is portal) error {
+	if s.named >= mostNamed || len(s.texts) >= mostNamed || len(s.portals) >= mostNamed {
+		return malformed("more than 10,000 prepared statements or portals")
 	}
-	s.texts[name] = text
+	p := pending{kind: kind, name: name, is: is}
+	if kind == 'P' || kind == 'B' {
+		it := statementItem(0, is.text, is.values)
+		it.Kind = record.Prepared
+		s.fresh = append(s.fresh, it)
+		p.fresh = len(s.fresh)
+	}
+	s.pending = append(s.pending, p)
+	s.named++
 	return nil
+}
+
+// find returns what a name stands for: 'P' a statement, 'B' a portal. As long as
+// the target has not answered, it may be one of several; then all are said. Of
+// the messages since the last Sync the newest counts: if the target refuses it,
+// it skips what follows as well. The caller holds mu.
+func (s *statements) find(kind byte, name string) (found []portal, at *pending) {
+	same := true
+	for i := len(s.pending) - 1; i >= 0 && s.named > 0; i-- {
+		p := &s.pending[i]
+		switch {
+		case p.kind == 'S' || p.kind == 'Q':
+			same = false
+		case p.kind == kind && p.name == name:
+			found = append(found, p.is)
+			if same {
+				return found, p
+			}
+		}
+	}
+	if kind == 'P' {
+		if text, ok := s.texts[name]; ok {
+			found = append(found, portal{text: text})
+		}
+	} else if is, ok := s.portals[name]; ok {
+		found = append(found, is)
+	}
+	return found, nil
+}
+
+// one puts what a name may stand for into one text.
+func one(found []portal, unknown string) portal {
+	switch len(found) {
+	case 0:
+		return portal{text: unknown}
+	case 1:
+		return found[0]
+	}
+	all := found[0]
+	for _, p := range found[1:] {
+		if p.text != all.text {
+			all.text += "\n-- or, if the target refused that:\n" + p.text
+			all.values = append(append([]record.Value(nil), all.values...), p.values...)
+		}
+	}
+	return all
+}
+
+// said marks what an Execute has put into the recording. The caller holds mu.
+func (s *statements) said(p *pending) {
+	if p != nil && p.fresh > 0 && p.fresh <= len(s.fresh) {
+		s.fresh[p.fresh-1].Kind = ""
+		p.fresh = 0
+	}
+}
+
+// unsaid returns what is about to be sent and no Execute has recorded.
+func (s *statements) unsaid() (out []record.Item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.fresh {
+		if it.Kind != "" {
+			out = append(out, it)
+		}
+	}
+	if len(s.fresh) > 0 {
+		s.fresh = s.fresh[:0]
+		for i := range s.pending {
+			s.pending[i].fresh = 0
+		}
+	}
+	return out
 }
 
 // bind is a Bind message: portal, statement, formats, values, result formats.
 func (s *statements) bind(body []byte) error {
+	name, stmt, values, err := parseBind(body)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, at := s.find('P', stmt)
+	is := one(found, "(prepared statement "+stmt+", made by PREPARE)")
+	is.values = values
+	s.said(at) // its text goes with the values
+	return s.ask('B', name, is)
+}
+
+func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
 	bad := malformed("a Bind message of another form")
 	name, rest, ok1 := take0(body)
 	stmt, rest, ok2 := take0(rest)
 	formats, rest, ok3 := take16s(rest)
 	if !ok1 || !ok2 || !ok3 || len(rest) < 2 {
-		return bad
+		return "", "", nil, bad
 	}
 	n := int(binary.BigEndian.Uint16(rest))
 	rest = rest[2:]
-	values := make([]record.Value, 0, min(n, 64))
+	values = make([]record.Value, 0, min(n, 64))
 	for i := range n {
 		if len(rest) < 4 {
-			return bad
+			return "", "", nil, bad
 		}
 		size := int(int32(binary.BigEndian.Uint32(rest)))
 		rest = rest[4:]
@@ -120,26 +241,16 @@ func (s *statements) bind(body []byte) error {
 			continue
 		}
 		if size > len(rest) {
-			return bad
+			return "", "", nil, bad
 		}
 		binaryFormat := len(formats) == 1 && formats[0] == 1 || i < len(formats) && formats[i] == 1
 		values = append(values, valueOf(rest[:size], binaryFormat))
 		rest = rest[size:]
 	}
 	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
-		return bad
+		return "", "", nil, bad
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.portals) > 10_000 {
-		clear(s.portals) // only their texts in the recording are forgotten
-	}
-	text, known := s.texts[stmt]
-	if !known {
-		text = "(prepared statement " + stmt + ", made by PREPARE)"
-	}
-	s.portals[name] = portal{text, values}
-	return nil
+	return name, stmt, values, nil
 }
 
 // valueOf is a bound value as the recording keeps it.
@@ -165,12 +276,11 @@ func (s *statements) execute(body []byte) (record.Item, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, known := s.portals[name]
-	if !known {
-		p.text = "(portal " + name + ", made by DECLARE)"
-	}
-	values := append([]record.Value(nil), p.values...)
-	return statementItem(s.next('E'), p.text, values), nil
+	found, at := s.find('B', name)
+	p := one(found, "(portal "+name+", made by DECLARE)")
+	s.said(at)
+	s.bySQL(p.text)
+	return statementItem(s.next('E'), p.text, append([]record.Value(nil), p.values...)), nil
 }
 
 func (s *statements) close(body []byte) error {
@@ -182,13 +292,46 @@ func (s *statements) close(body []byte) error {
 	defer s.mu.Unlock()
 	switch body[0] {
 	case 'S':
-		delete(s.texts, name)
+		return s.ask('C', name, portal{})
 	case 'P':
-		delete(s.portals, name)
-	default:
-		return malformed("a Close message of another form")
+		return s.ask('c', name, portal{})
 	}
-	return nil
+	return malformed("a Close message of another form")
+}
+
+// confirm is the target's ParseComplete, BindComplete or CloseComplete.
+func (s *statements) confirm(kind byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) == 0 {
+		return
+	}
+	p := s.pending[0]
+	switch {
+	case kind == '1' && p.kind == 'P':
+		s.texts[p.name] = p.is.text
+	case kind == '2' && p.kind == 'B':
+		s.portals[p.name] = p.is
+	case kind == '3' && p.kind == 'C':
+		delete(s.texts, p.name)
+	case kind == '3' && p.kind == 'c':
+		delete(s.portals, p.name)
+	default:
+		return
+	}
+	s.shift()
+}
+
+// shift drops the oldest of what is pending. The caller holds mu.
+func (s *statements) shift() {
+	switch s.pending[0].kind {
+	case 'P', 'B', 'C', 'c':
+		s.named--
+	}
+	s.pending[0] = pending{}
+	if s.pending = s.pending[1:]; len(s.pending) == 0 {
+		s.pending = nil
+	}
 }
 
 func (s *statements) sync() {
@@ -221,24 +364,41 @@ func (s *statements) copyIn() {
 	s.mu.Unlock()
 }
 
-// inCopy: a client may begin to send copy data before the target has said that it
-// takes it only if a statement is under way.
-func (s *statements) inCopy() bool {
+// copyEnd is the client's CopyDone or CopyFail.
+func (s *statements) copyEnd() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.copying || len(s.pending) > 0
+	s.pending = append(s.pending, pending{kind: 'd'})
+	s.mu.Unlock()
+}
+
+// copyOver ends a copy: the target ignored every Sync that came before its end. The caller holds mu.
+func (s *statements) copyOver() {
+	if !s.copying {
+		return
+	}
+	s.copying = false
+	for i, p := range s.pending {
+		if p.kind != 'd' {
+			continue
+		}
+		for range i + 1 {
+			s.shift()
+		}
+		return
+	}
 }
 
 // complete is the end of one statement; of a Query there may be several.
 func (s *statements) complete(tag string) (record.Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) == 0 || s.pending[0].kind == 'S' {
+	if len(s.pending) == 0 || s.pending[0].kind != 'E' && s.pending[0].kind != 'Q' {
 		return record.Item{}, false
 	}
 	p := s.pending[0]
 	if p.kind == 'E' {
-		s.pending = s.pending[1:]
+		s.shift()
+		s.copyOver()
 	}
 	return s.outcome(p, record.Item{Tag: tag, Rows: max(s.rows, rowsOf(tag))}), true
 }
@@ -246,7 +406,7 @@ func (s *statements) complete(tag string) (record.Item, bool) {
 // outcome fills in what is known and starts counting anew. The caller holds mu.
 func (s *statements) outcome(p pending, it record.Item) record.Item {
 	it.Kind, it.Ref, it.Took, it.Bytes = record.Outcome, p.ref, time.Since(p.began), s.bytes
-	s.rows, s.bytes, s.copying = 0, 0, false
+	s.rows, s.bytes = 0, 0
 	return it
 }
 
@@ -260,41 +420,41 @@ func rowsOf(tag string) int64 {
 }
 
 // failed is an error: of a Query it ends the whole of it, of the extended
-// protocol everything up to the next Sync.
+// protocol everything up to the next Sync. What an error is of is the first
+// statement that would have been executed.
 func (s *statements) failed(code, message string) (record.Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it := record.Item{Error: cut(message, 4096), Code: code}
-	if len(s.pending) == 0 || s.pending[0].kind == 'S' {
-		// Of a Parse or a Bind: nothing was executed.
+	if len(s.pending) > 0 && s.pending[0].kind == 'Q' {
+		return s.outcome(s.pending[0], it), true
+	}
+	var of pending
+	for len(s.pending) > 0 && s.pending[0].kind != 'S' {
+		if p := s.pending[0]; p.kind == 'E' && of.ref == 0 {
+			of = p
+		}
+		s.shift()
+	}
+	if of.ref == 0 { // of a Parse or a Bind alone: nothing was to be executed
 		it.Kind = record.Outcome
 		return it, true
 	}
-	p := s.pending[0]
-	if p.kind == 'E' {
-		for len(s.pending) > 0 && s.pending[0].kind == 'E' {
-			s.pending = s.pending[1:]
-		}
-	}
-	return s.outcome(p, it), true
+	return s.outcome(of, it), true
 }
 
 // ready is ReadyForQuery: the Query or the Sync it answers is over.
-func (s *statements) ready() (record.Item, bool) {
+func (s *statements) ready() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.copying = false
 	for len(s.pending) > 0 {
 		kind := s.pending[0].kind
-		s.pending = s.pending[1:]
+		s.shift()
 		if kind == 'Q' || kind == 'S' {
-			break
+			return
 		}
 	}
-	if len(s.pending) == 0 {
-		s.pending = nil
-	}
-	return record.Item{}, false
 }
 
 func take0(b []byte) (string, []byte, bool) {

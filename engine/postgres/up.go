@@ -14,6 +14,8 @@ import (
 type buffer struct {
 	b          []byte
 	start, end int
+	full       bool // the last read filled it: more is likely to come
+	small      int  // reads in a row that an idle buffer would have held
 }
 
 func newBuffer() *buffer { return &buffer{b: make([]byte, idleBuffer)} }
@@ -24,8 +26,8 @@ func (b *buffer) held() []byte { return b.b[b.start:b.end] }
 func (b *buffer) room(need int) {
 	if b.start == b.end {
 		b.start, b.end = 0, 0
-		if len(b.b) > 64<<10 && need <= 64<<10 {
-			b.b = make([]byte, idleBuffer) // a large message is over
+		if len(b.b) > bulkBuffer && need <= bulkBuffer || b.small > smallReads && len(b.b) > idleBuffer && need <= idleBuffer {
+			b.b = make([]byte, max(idleBuffer, need)) // the large messages are over
 		}
 	}
 	if need < b.end-b.start+1 {
@@ -47,10 +49,23 @@ func (b *buffer) room(need int) {
 func (b *buffer) fill(r io.Reader) error {
 	n, err := r.Read(b.b[b.end:])
 	b.end += n
+	b.full = b.end == len(b.b)
+	if b.small++; n > idleBuffer/2 {
+		b.small = 0
+	}
 	if n > 0 {
 		return nil
 	}
 	return err
+}
+
+// likely is how large a buffer the next read deserves: where reads fill it, fewer
+// and larger ones cost less.
+func (b *buffer) likely() int {
+	if b.full {
+		return min(2*len(b.b), bulkBuffer)
+	}
+	return 0
 }
 
 // up reads the client's messages, records what they say, and forwards them:
@@ -67,12 +82,12 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
-		if n := len(in.held()); n == len(in.b) && n < 256<<10 {
-			need = 2 * n // a bulk load: fewer, larger reads
-		}
 		pass, more, leave, err := r.scan(in.held(), &copying)
+		if leave {
+			r.leaving.Store(true)
+		}
 		if pass > 0 {
-			if err := r.s.Forward(r.target, in.held()[:pass]); err != nil {
+			if err := r.send(in.held()[:pass]); err != nil {
 				return err
 			}
 			in.start += pass
@@ -83,8 +98,19 @@ func (r *relay) up() error {
 		if leave {
 			return errLeft
 		}
-		need = max(more, headerBytes)
+		need = max(more, headerBytes, in.likely())
 	}
+}
+
+// send forwards whole messages. What they prepare and do not execute is recorded
+// first: a target may act on it all the same.
+func (r *relay) send(b []byte) error {
+	for _, it := range r.log.unsaid() {
+		if err := r.s.Observe(it); err != nil {
+			return err
+		}
+	}
+	return r.s.Forward(r.target, b)
 }
 
 // scan looks at the messages in b. pass is how many bytes may go on; more how
@@ -107,10 +133,7 @@ func (r *relay) scan(b []byte, copying *int) (pass, more int, leave bool, err er
 		}
 		whole := size + 1
 		switch rest[0] {
-		case 'd': // CopyData passes as it comes
-			if !r.log.inCopy() {
-				return pass, 0, false, malformed("copy data outside a copy")
-			}
+		case 'd': // CopyData passes as it comes; after a copy that failed the target ignores it
 			*copying = whole
 			continue
 		case 'X':
@@ -163,7 +186,9 @@ func (r *relay) message(kind byte, body []byte) error {
 		return r.log.close(body)
 	case 'S':
 		r.log.sync()
-	case 'D', 'H', 'c', 'f':
+	case 'c', 'f':
+		r.log.copyEnd()
+	case 'D', 'H':
 	default:
 		return malformed("a message of a kind that is not known: " + string(rune(kind)))
 	}

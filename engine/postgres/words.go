@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/say"
 )
 
@@ -32,10 +33,12 @@ func refused(resource curfew.ResourceName, err error) *pgproto3.ErrorResponse {
 		e = curfew.Errorf(curfew.Internal, "something is wrong with the gateway")
 	}
 	code := "28000"
-	switch e.Code {
-	case curfew.Unavailable, curfew.Clock:
+	switch {
+	case e.Rule == "resource.other":
+		code = "3D000" // invalid_catalog_name
+	case e.Code == curfew.Unavailable || e.Code == curfew.Clock:
 		code = "57P03" // cannot_connect_now: pools try again
-	case curfew.Limited:
+	case e.Code == curfew.Limited:
 		code = "53300" // too_many_connections
 	}
 	_ = resource
@@ -49,6 +52,19 @@ func ruleOf(e *curfew.Error) string {
 		return e.Rule
 	}
 	return string(e.Code)
+}
+
+// goodbye is the farewell. Where the grant lives on and only this connection is
+// over, it says so: "ended" would send somebody to ask for what they have.
+func goodbye(p *access.Permit, e access.Ended) say.Notice {
+	g := p.Grant()
+	n := say.Ended(say.Ending{Resource: p.Resource().Name, Role: g.Role, At: e.At, Cause: e.Cause, Grant: g.ID, Reason: e.Why})
+	switch e.Cause {
+	case curfew.CauseTarget, curfew.CauseRecorder, curfew.CauseProtocol, curfew.CauseSessionCut, curfew.CauseRestart, curfew.CauseLedger, curfew.CauseClock:
+		n.Line = "Curfew: this connection to " + say.Clean(string(p.Resource().Name), 40) + " ended at " + e.At.Format("15:04") + "."
+		n.Hint = "Your access goes on until " + p.End().Format("15:04") + ": connect again."
+	}
+	return n
 }
 
 // notice is a NoticeResponse.

@@ -1,0 +1,317 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine/enginetest"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/servers"
+)
+
+// world is a gateway before the shared server.
+func world(t *testing.T, deployment string, more ...func(*enginetest.Options)) *enginetest.World {
+	t.Helper()
+	opt := enginetest.Options{
+		Engine: New(), Deployment: deployment, Resource: resource(),
+		Login: pg.URL(servers.Admin, servers.AdminPassword, "shop"),
+		Roles: map[curfew.RoleName][]string{
+			"read":  {"read orders", "read refunds"},
+			"write": {"read orders", "insert orders", "use sequence orders_id_seq", "update orders", "read refunds", "update refunds (status, note)"},
+		},
+	}
+	for _, f := range more {
+		f(&opt)
+	}
+	return enginetest.New(t, opt)
+}
+
+func throughURL(w *enginetest.World, g enginetest.Grant, more string) string {
+	return fmt.Sprintf("postgres://%s:%s@%s/shop-db?sslmode=disable%s", g.User, g.Password, w.Address, more)
+}
+
+func through(t *testing.T, w *enginetest.World, g enginetest.Grant, more string) *pgx.Conn {
+	t.Helper()
+	c, err := pgx.Connect(ctx(t), throughURL(w, g, more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c
+}
+
+type suiteClient struct{ c *pgx.Conn }
+
+func (s suiteClient) Do(ctx context.Context) error {
+	var n int
+	return s.c.QueryRow(ctx, "SELECT count(*)::int FROM orders").Scan(&n)
+}
+
+func (s suiteClient) Close() { _ = s.c.Close(context.Background()) }
+
+func TestTheSuite(t *testing.T) {
+	w := world(t, "suite")
+	enginetest.Suite{World: w, Role: "read", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
+		c, err := pgx.Connect(ctx, throughURL(w, enginetest.Grant{User: user, Password: password}, ""))
+		if err != nil {
+			return nil, err
+		}
+		return suiteClient{c}, nil
+	}}.Run(t)
+}
+
+// items waits until the only session of a grant is closed and returns its recording.
+func items(t *testing.T, w *enginetest.World, id curfew.GrantID) []record.Item {
+	t.Helper()
+	var all []record.Item
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		sessions := w.Sessions(id)
+		if len(sessions) == 0 {
+			continue
+		}
+		all = w.Items(sessions[0])
+		if n := len(all); n > 0 && all[n-1].Kind == record.Closed {
+			return all
+		}
+	}
+	t.Fatalf("the recording does not end: %+v", all)
+	return nil
+}
+
+func find(all []record.Item, kind record.Kind, text string) *record.Item {
+	for i, it := range all {
+		if it.Kind == kind && strings.Contains(it.Text, text) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func TestExtendedProtocolIsRecordedWithItsValues(t *testing.T) {
+	w := world(t, "extended")
+	g := w.Grant("write", time.Hour)
+	c := through(t, w, g, "")
+	var total int
+	if err := c.QueryRow(ctx(t), "SELECT total FROM orders WHERE id = $1 AND cust = $2", 7, "c7").Scan(&total); err != nil || total != 7 {
+		t.Fatal(total, err)
+	}
+	if _, err := c.Exec(ctx(t), "UPDATE orders SET total = total WHERE id < $1", 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(ctx(t), "DELETE FROM orders WHERE id = $1", 4); err == nil {
+		t.Fatal("deleted")
+	}
+	b := &pgx.Batch{}
+	for i := range 20 {
+		b.Queue("SELECT $1::int", i)
+	}
+	if err := c.SendBatch(ctx(t), b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close(ctx(t))
+	all := items(t, w, g.ID)
+	s := find(all, record.Statement, "WHERE id = $1 AND cust")
+	if s == nil || len(s.Values) != 2 || s.Values[1].Text != "c7" {
+		t.Fatalf("%+v", s)
+	}
+	u := find(all, record.Statement, "UPDATE orders")
+	refused := find(all, record.Statement, "DELETE FROM orders")
+	if u == nil || refused == nil {
+		t.Fatalf("%+v", all)
+	}
+	for _, it := range all {
+		if it.Kind == record.Outcome && it.Ref == u.Ref && (it.Tag != "UPDATE 3" || it.Rows != 3) {
+			t.Errorf("%+v", it)
+		}
+		if it.Kind == record.Outcome && it.Ref == refused.Ref && it.Code != "42501" {
+			t.Errorf("%+v", it)
+		}
+	}
+}
+
+func TestCopyBothWays(t *testing.T) {
+	w := world(t, "copy")
+	g := w.Grant("write", time.Hour)
+	c := through(t, w, g, "")
+	const rows = 50_000
+	n, err := c.CopyFrom(ctx(t), pgx.Identifier{"orders"}, []string{"cust", "total"}, pgx.CopyFromSlice(rows, func(i int) ([]any, error) {
+		return []any{"copied", i}, nil
+	}))
+	if err != nil || n != rows {
+		t.Fatal(n, err)
+	}
+	var out bytes.Buffer
+	tag, err := c.PgConn().CopyTo(ctx(t), &out, "COPY (SELECT * FROM orders WHERE cust = 'copied') TO STDOUT")
+	if err != nil || tag.RowsAffected() != rows || bytes.Count(out.Bytes(), []byte("\n")) != rows {
+		t.Fatal(tag, err)
+	}
+	// A copy that fails half-way leaves the connection as it was: what is still in flight is not a crime.
+	_, err = c.PgConn().CopyFrom(ctx(t), strings.NewReader("bad\n"+strings.Repeat("1\tx\t1\n", 200_000)), "COPY orders (id, cust, total) FROM STDIN")
+	if err == nil {
+		t.Fatal("a bad copy went through")
+	}
+	if err := c.Ping(ctx(t)); err != nil {
+		t.Fatal("after a failed copy:", err)
+	}
+	_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'copied'")
+}
+
+func TestCancelReachesTheStatementAndNothingElse(t *testing.T) {
+	w := world(t, "cancel")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "")
+	done := make(chan error, 1)
+	go func() { _, err := c.PgConn().Exec(context.Background(), "SELECT pg_sleep(20)").ReadAll(); done <- err }()
+	time.Sleep(100 * time.Millisecond)
+	if err := c.PgConn().CancelRequest(ctx(t)); err != nil {
+		t.Fatal(err)
+	}
+	var e *pgconn.PgError
+	if err := <-done; !errors.As(err, &e) || e.Code != "57014" {
+		t.Fatal(err)
+	}
+	if err := c.Ping(ctx(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestACutStatementLeavesNoRow(t *testing.T) {
+	w := world(t, "cutrow")
+	g := w.Grant("write", time.Hour)
+	c := through(t, w, g, "")
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.PgConn().Exec(context.Background(), "SELECT pg_sleep(2); INSERT INTO orders (cust) VALUES ('too late')").ReadAll()
+		done <- err
+	}()
+	time.Sleep(300 * time.Millisecond)
+	began := time.Now()
+	w.Revoke(g.ID)
+	err := <-done
+	t.Logf("the client saw the end after %s: %v", time.Since(began), err)
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Code != "57P01" || e.Detail == "" || e.Hint == "" {
+		t.Errorf("the farewell was %v", err)
+	}
+	w.Await(g.ID, access.Gone)
+	t.Logf("verified after %s", time.Since(began))
+	time.Sleep(2 * time.Second) // in the server's time: the statement would have gone on by now
+	if n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM orders WHERE cust = 'too late'"); err != nil || n != "0" {
+		t.Fatal(n, err)
+	}
+}
+
+func TestAClientThatStopsReadingIsCut(t *testing.T) {
+	w := world(t, "stuck")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "")
+	conn, err := c.PgConn().Hijack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Frontend.SendQuery(&pgproto3.Query{String: "SELECT repeat('x', 1000) FROM generate_series(1, 300000)"})
+	if err := conn.Frontend.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // let every buffer fill
+	began := time.Now()
+	w.Revoke(g.ID)
+	w.Await(g.ID, access.Gone)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("verified after %s", took)
+	}
+	_ = conn.Conn.Close()
+}
+
+func TestATargetThatDiesIsSaid(t *testing.T) {
+	w := world(t, "dies")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "")
+	if err := pg.Exec(ctx(t), "shop", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'curfew_dies_l_%'"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		for len(w.Items(w.Sessions(g.ID)[0])) == 0 || find(w.Items(w.Sessions(g.ID)[0]), record.Closed, "") == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("a session whose target is gone lives on")
+	}
+	if err := c.Ping(ctx(t)); err == nil {
+		t.Fatal("it answers")
+	}
+}
+
+func psql(t *testing.T, w *enginetest.World, g enginetest.Grant, options string, stdin string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx(t), "psql", append([]string{"-X", "-w"}, args...)...)
+	host, port, _ := net.SplitHostPort(w.Address)
+	cmd.Env = append(os.Environ(), "PGHOST="+host, "PGPORT="+port, "PGUSER="+g.User, "PGPASSWORD="+g.Password, "PGDATABASE=shop-db", "PGSSLMODE=prefer")
+	cmd.Env = append(cmd.Env, strings.Fields(options)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestPsqlSeesNoticesAndTheFarewell(t *testing.T) {
+	w := world(t, "psql", func(o *enginetest.Options) { o.Notices = []time.Duration{time.Hour - 2*time.Second} })
+	g := w.Grant("write", time.Hour)
+	out, err := psql(t, w, g, "", "SELECT count(*) AS n FROM orders;\n\\copy (SELECT id FROM orders LIMIT 3) TO STDOUT\n\\gdesc\n")
+	if err != nil || !strings.Contains(out, "NOTICE:  Curfew: shop-db as write until") || !strings.Contains(out, "100") {
+		t.Fatal(err, out)
+	}
+	out, err = psql(t, w, g, "", "SELECT pg_sleep(2.5);\nSELECT 1;\n")
+	if err != nil || !strings.Contains(out, "WARNING:  Curfew:") {
+		t.Error("no warning:", err, out)
+	}
+	go func() { time.Sleep(500 * time.Millisecond); w.Revoke(g.ID) }()
+	out, err = psql(t, w, g, "", "SELECT pg_sleep(5);\n")
+	for _, want := range []string{"FATAL:  Curfew: your access to shop-db ended at", "DETAIL:", "HINT:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in %v: %s", want, err, out)
+		}
+	}
+	out, err = psql(t, w, g, "", "SELECT 1;\n")
+	if err == nil || !strings.Contains(out, "Curfew:") || !strings.Contains(out, "HINT:") {
+		t.Error("the refusal:", err, out)
+	}
+}
+
+func TestCtrlCInPsql(t *testing.T) {
+	w := world(t, "ctrlc")
+	g := w.Grant("read", time.Hour)
+	host, port, _ := net.SplitHostPort(w.Address)
+	cmd := exec.CommandContext(ctx(t), "psql", "-X", "-w", "-c", "SELECT pg_sleep(20)")
+	cmd.Env = append(os.Environ(), "PGHOST="+host, "PGPORT="+port, "PGUSER="+g.User, "PGPASSWORD="+g.Password, "PGDATABASE=shop-db")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(700 * time.Millisecond)
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	_ = cmd.Wait()
+	if !strings.Contains(out.String(), "canceling statement due to user request") {
+		t.Error(out.String())
+	}
+}
