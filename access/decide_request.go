@@ -123,7 +123,7 @@ func (c Ask) asked(st *State, f policy.Facts, v policy.Verdict, now time.Time) (
 		Needs: p.Approvals,
 	}
 	for _, ch := range v.Checks {
-		b.Checks = append(b.Checks, ch.Saw)
+		b.Checks = append(b.Checks, ch.Need+": "+ch.Saw)
 	}
 	b.Digest = digestOf(b)
 	facts := []Fact{{curfew.KindRequestAsked, b}}

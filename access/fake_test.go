@@ -217,7 +217,6 @@ func baseConfig() curfew.Config {
 	}
 }
 
-
 func (w *world) ask(who curfew.Principal, role curfew.RoleName, d time.Duration) (curfew.RequestID, curfew.GrantID) {
 	w.t.Helper()
 	a := w.asking(who, role, d)
