@@ -59,7 +59,14 @@ func (st *State) couldAsk(who curfew.Principal, on curfew.ResourceName, now time
 		}
 		v := d.Verdicts[0]
 		p := Path{Principal: who, Role: role, Policy: v.Policy, How: "may ask", Why: "no approval needed"}
-		if n := len(v.Approvals); n > 0 {
+		n := 0
+		for _, a := range v.Approvals {
+			n += max(a.Need.Count, 1)
+		}
+		switch {
+		case n == 1:
+			p.Why = "after one approval"
+		case n > 1:
 			p.Why = fmt.Sprintf("after %d approvals", n)
 		}
 		for _, c := range v.Checks {

@@ -210,7 +210,7 @@ type Credential struct {
 	Password string    `json:"password"`
 	Until    time.Time `json:"until"`
 	Once     bool      `json:"once"`
-	TLS      string    `json:"tls" doc:"plain, or the PEM of the certificate authority"`
+	TLS      string    `json:"tls" doc:"The PEM of the certificate authority; plain: the system knows it, or there is none"`
 }
 
 // Session is one connection under a grant.

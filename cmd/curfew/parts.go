@@ -55,9 +55,7 @@ func (r *running) api() http.Handler {
 	host, _, _ := net.SplitHostPort(r.doors[1].Addr().String())
 	apiHost, _, _ := net.SplitHostPort(r.doors[0].Addr().String())
 	door := api.Door{Host: host, Port: r.doors[1].Addr().(*net.TCPAddr).Port}
-	if !loopback(r.opt.postgres) {
-		door.CA = r.certs.authority
-	}
+	door.CA = r.certs.authority
 	hosts := append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...)
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: engines(),
