@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -262,5 +261,3 @@ func hasNot(t *testing.T, text string, wants ...string) {
 		}
 	}
 }
-
-func sprint(v any) string { return fmt.Sprint(v) }
