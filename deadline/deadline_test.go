@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bench runs f beside a scheduler whose clocks may be shifted against the
+// stand is a scheduler whose clocks may be shifted against the
 // bubble's time.
 type stand struct {
 	*Scheduler
@@ -109,7 +109,7 @@ func TestPastAndZeroFireAtOnce(t *testing.T) {
 		got := s.after(0)
 		slices.Sort(got)
 		want(t, got, "past", "zero")
-		want(t, s.after(100*365*24*time.Hour))
+		want(t, s.after(10*time.Minute))
 	})
 }
 

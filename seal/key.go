@@ -44,5 +44,8 @@ func ParseKey(text string) (Key, error) {
 	if err != nil || len(raw) != len(Key{}) {
 		return Key{}, curfew.Errorf(curfew.Invalid, "this key is damaged")
 	}
-	return Key(raw), nil
+	if k := Key(raw); k.Text() == text { // the decoder skips line ends
+		return k, nil
+	}
+	return Key{}, curfew.Errorf(curfew.Invalid, "this key is damaged")
 }
