@@ -37,6 +37,9 @@ func (*Engine) Effect(may curfew.Permission) (effect string, dangers []string) {
 	if !has[create] {
 		not = append(not, "no schema changes")
 	}
+	for _, m := range p.minus {
+		not = append(not, "never "+strings.TrimSpace(phrase(m.verb))+" "+m.object())
+	}
 	if len(not) > 0 {
 		parts = append(parts, strings.Join(not, ", "))
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,12 +19,28 @@ import (
 	"github.com/curfewhq/curfew/lease"
 )
 
-// keeper makes and removes accounts at one target.
+// keeper makes and removes accounts at one target. It keeps at most five
+// connections to it.
 type keeper struct {
 	target lease.Target
-	work   line // makes, opens, limits, removes
-	warm   line // the cut and the patrol: never behind the others
+	doors  [2]line // make, open, limit
+	broom  [2]line // remove: a removal that waits holds up no log-in
+	warm   line    // the cut and the patrol: never behind the others
+	turn   atomic.Uint32
 	groups sync.Mutex
+}
+
+// free picks a line nobody uses, or else one in turn.
+func (k *keeper) free(lines *[2]line) *line {
+	n := int(k.turn.Add(1))
+	for i := range lines {
+		l := &lines[(n+i)%len(lines)]
+		if l.mu.TryLock() {
+			l.mu.Unlock() // somebody may be faster: then we wait a little
+			return l
+		}
+	}
+	return &lines[n%len(lines)]
 }
 
 // line is one administrator's connection that is kept, used by one at a time.
@@ -59,7 +76,7 @@ func (k *keeper) with(ctx context.Context, l *line, errand string, f func(*pgx.C
 
 // Close drops the connections.
 func (k *keeper) Close() {
-	for _, l := range []*line{&k.work, &k.warm} {
+	for _, l := range []*line{&k.doors[0], &k.doors[1], &k.broom[0], &k.broom[1], &k.warm} {
 		l.mu.Lock()
 		if l.conn != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -193,7 +210,10 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.9999
 
 // Limit moves the account's end at the target: no log-in after it.
 func (k *keeper) Limit(ctx context.Context, p lease.Plan, until time.Time) error {
-	return k.with(ctx, &k.work, "limit "+string(p.Lease), func(c *pgx.Conn) error {
+	if err := k.ours(p.Account); err != nil {
+		return err
+	}
+	return k.with(ctx, k.free(&k.doors), "limit "+string(p.Lease), func(c *pgx.Conn) error {
 		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" VALID UNTIL "+literal(stamp(until)))
 		return err
 	})
@@ -202,17 +222,20 @@ func (k *keeper) Limit(ctx context.Context, p lease.Plan, until time.Time) error
 // Unlock sets a fresh password, of which only a verifier travels, and lets the
 // account log in until shut.
 func (k *keeper) Unlock(ctx context.Context, p lease.Plan, _ lease.Made) (string, func(context.Context) error, error) {
+	if err := k.ours(p.Account); err != nil {
+		return "", nil, err
+	}
 	password, verifier, err := newVerifier()
 	if err != nil {
 		return "", nil, err
 	}
 	shut := func(ctx context.Context) error {
-		return k.with(ctx, &k.work, "lock "+string(p.Lease), func(c *pgx.Conn) error {
+		return k.with(ctx, k.free(&k.doors), "lock "+string(p.Lease), func(c *pgx.Conn) error {
 			_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" NOLOGIN PASSWORD NULL")
 			return gone(err)
 		})
 	}
-	err = k.with(ctx, &k.work, "unlock "+string(p.Lease), func(c *pgx.Conn) error {
+	err = k.with(ctx, k.free(&k.doors), "unlock "+string(p.Lease), func(c *pgx.Conn) error {
 		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" LOGIN PASSWORD "+literal(verifier))
 		return err
 	})
@@ -279,28 +302,31 @@ func (k *keeper) Terminate(ctx context.Context, work []string) error {
 		}
 	}
 	const live = `FROM pg_stat_activity a JOIN unnest($1::int[], $2::text[]) AS w(pid, account) ON a.pid = w.pid AND a.usename = w.account`
-	return k.with(ctx, &k.warm, "terminate", func(c *pgx.Conn) error {
-		for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-			var n int
-			if err := c.QueryRow(ctx, `SELECT count(*) FROM (SELECT pg_terminate_backend(a.pid) `+live+`) t`, pids, accounts).Scan(&n); err != nil || n == 0 {
-				return err
-			}
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(wait):
-			}
+	for wait := time.Millisecond; len(pids) > 0; wait = min(2*wait, 50*time.Millisecond) {
+		n := 0 // asked again and again, and the line let go in between: one that does not die holds up no other
+		err := k.with(ctx, &k.warm, "terminate", func(c *pgx.Conn) error {
+			return c.QueryRow(ctx, `SELECT count(*) FROM (SELECT pg_terminate_backend(a.pid) `+live+`) t`, pids, accounts).Scan(&n)
+		})
+		if err != nil || n == 0 {
+			return err
 		}
-	})
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+	return nil
 }
 
-// Strays are the account's connections that are not known.
+// Strays are the account's connections that are not known. Workers of a parallel
+// query are its leader's, and nobody's connection.
 func (k *keeper) Strays(ctx context.Context, m lease.Made, known []string) (out []string, err error) {
 	if m.ID == "" {
 		return nil, nil
 	}
 	err = k.with(ctx, &k.warm, "patrol", func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT pid, coalesce(usename, '') FROM pg_stat_activity WHERE usesysid = $1::text::oid`, m.ID)
+		rows, err := c.Query(ctx, `SELECT pid, coalesce(usename, '') FROM pg_stat_activity WHERE usesysid = $1::text::oid AND backend_type = 'client backend'`, m.ID)
 		if err != nil {
 			return err
 		}
@@ -322,14 +348,25 @@ func (k *keeper) Strays(ctx context.Context, m lease.Made, known []string) (out 
 
 // Accounts lists this deployment's lease accounts.
 func (k *keeper) Accounts(ctx context.Context) (out []string, err error) {
-	prefix := "curfew_" + k.target.Deployment + "_l_"
-	err = k.with(ctx, &k.work, "list accounts", func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) ORDER BY 1`, prefix)
+	err = k.with(ctx, k.free(&k.doors), "list accounts", func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) ORDER BY 1`, k.named("l"))
 		if err != nil {
 			return err
 		}
 		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return out, err
+	return slices.DeleteFunc(out, func(a string) bool { return k.ours(a) != nil }), err
+}
+
+// named is how this deployment's roles of a kind begin: l(eases), g(roups), k(ept).
+func (k *keeper) named(kind string) string { return "curfew_" + k.target.Deployment + "_" + kind + "_" }
+
+// ours refuses an account that is not a lease of this deployment, to the letter.
+func (k *keeper) ours(account string) error {
+	id, ok := strings.CutPrefix(account, k.named("l"))
+	if !ok || !curfew.HasPrefix("l_"+strings.ToUpper(id), "l") || id != strings.ToLower(id) || len(account) > 63 {
+		return curfew.Errorf(curfew.Denied, "%.80q is no account of this deployment", account).WithRule("lease.name")
+	}
+	return nil
 }

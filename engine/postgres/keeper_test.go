@@ -311,7 +311,7 @@ func TestWhatPublicGivesIsRefusedByName(t *testing.T) {
 	k := newKeeper(t, "t6", resource())
 	p := planFor("t6", "read orders")
 	m, err := k.Make(ctx(t), p)
-	if curfew.CodeOf(err) != curfew.Denied || len(m.Exceeds) != 2 || !strings.Contains(err.Error(), `"pay"()`) {
+	if curfew.CodeOf(err) != curfew.Denied || len(m.Exceeds) != 2 || !strings.Contains(err.Error(), "public.pay()") {
 		t.Fatalf("%+v %v", m, err)
 	}
 	if all, _ := k.Accounts(ctx(t)); len(all) != 0 {

@@ -31,7 +31,10 @@ func (k *keeper) Make(ctx context.Context, p lease.Plan) (made lease.Made, err e
 	if err != nil {
 		return made, err
 	}
-	err = k.with(ctx, &k.work, "make "+string(p.Lease), func(c *pgx.Conn) error {
+	if err := k.ours(p.Account); err != nil {
+		return made, err
+	}
+	err = k.with(ctx, k.free(&k.doors), "make "+string(p.Lease), func(c *pgx.Conn) error {
 		rights, err := k.compile(ctx, c, may)
 		if err != nil {
 			return err
@@ -46,7 +49,7 @@ func (k *keeper) Make(ctx context.Context, p lease.Plan) (made lease.Made, err e
 		if err := c.QueryRow(ctx, `SELECT oid::text FROM pg_roles WHERE rolname = $1`, p.Account).Scan(&made.ID); err != nil {
 			return err
 		}
-		made.Exceeds, err = exceeds(ctx, c, may)
+		made.Exceeds, err = exceeds(ctx, c, may, made.Group)
 		return err
 	})
 	if err != nil {
@@ -75,14 +78,14 @@ func digestOf(lines []string) string {
 // as the group (15 and older) and may create, a group of the lease alone.
 func (k *keeper) groupName(p lease.Plan, may permission, rights []right, version int) string {
 	if version < 16 && slices.ContainsFunc(may.rules, func(r rule) bool { return r.verb == create }) {
-		return "curfew_" + k.target.Deployment + "_g" + strings.TrimPrefix(p.Account, "curfew_"+k.target.Deployment+"_l")
+		return k.named("g") + "l_" + strings.TrimPrefix(p.Account, k.named("l"))
 	}
 	h := sha256.New()
 	for _, r := range rights {
 		h.Write([]byte(r.grant + "\n"))
 	}
 	h.Write([]byte(k.target.Resource.Name))
-	return "curfew_" + k.target.Deployment + "_g_" + hex.EncodeToString(h.Sum(nil)[:10])
+	return k.named("g") + hex.EncodeToString(h.Sum(nil)[:10])
 }
 
 // compile turns rules into privileges on what the target holds now, in a fixed order.
@@ -91,12 +94,18 @@ func (k *keeper) compile(ctx context.Context, c *pgx.Conn, may permission) ([]ri
 	add := func(grant, check string) { seen[grant] = right{grant, check} }
 	database := c.Config().Database
 	add("CONNECT ON DATABASE "+quote(database), fmt.Sprintf("has_database_privilege($1, %s, 'CONNECT')", literal(database)))
-	for _, r := range may.rules {
-		if err := k.place(ctx, c, &r); err != nil {
+	for i := range may.minus {
+		if err := k.place(ctx, c, &may.minus[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range may.rules {
+		r := &may.rules[i]
+		if err := k.place(ctx, c, r); err != nil {
 			return nil, err
 		}
 		add("USAGE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'USAGE')", literal(r.schema)))
-		if err := compileRule(ctx, c, r, add); err != nil {
+		if err := compileRule(ctx, c, *r, may.minus, add); err != nil {
 			return nil, err
 		}
 	}
@@ -126,7 +135,7 @@ func (k *keeper) place(ctx context.Context, c *pgx.Conn, r *rule) error {
 	return curfew.Errorf(curfew.Invalid, "%s has no schema %q", k.target.Resource.Name, r.schema).WithRule("role.object").WithFix("correct the role: curfew plan")
 }
 
-func compileRule(ctx context.Context, c *pgx.Conn, r rule, add func(grant, check string)) error {
+func compileRule(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(grant, check string)) error {
 	switch r.verb {
 	case create:
 		add("CREATE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'CREATE')", literal(r.schema)))
@@ -135,9 +144,9 @@ func compileRule(ctx context.Context, c *pgx.Conn, r rule, add func(grant, check
 		add("USAGE ON SEQUENCE "+name, fmt.Sprintf("has_sequence_privilege($1, %s, 'USAGE')", literal(name)))
 	case call:
 		sig := quote(r.schema, r.name) + "(" + r.args + ")"
-		add("EXECUTE ON FUNCTION "+sig, fmt.Sprintf("has_function_privilege($1, %s, 'EXECUTE')", literal(sig)))
+		add("EXECUTE ON ROUTINE "+sig, fmt.Sprintf("has_function_privilege($1, %s, 'EXECUTE')", literal(sig)))
 	default:
-		return compileTables(ctx, c, r, add)
+		return compileTables(ctx, c, r, minus, add)
 	}
 	return nil
 }
@@ -154,7 +163,7 @@ func privilegeOf(v verb) string {
 	return "SELECT"
 }
 
-func compileTables(ctx context.Context, c *pgx.Conn, r rule, add func(grant, check string)) error {
+func compileTables(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(grant, check string)) error {
 	tables := []string{r.name}
 	if r.whole() {
 		rows, err := c.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind IN ('r','p','v','m','f') ORDER BY 1`, r.schema)
@@ -168,15 +177,51 @@ func compileTables(ctx context.Context, c *pgx.Conn, r rule, add func(grant, che
 	priv := privilegeOf(r.verb)
 	for _, t := range tables {
 		name := quote(r.schema, t)
-		if r.cols == nil {
+		cols, none, err := without(ctx, c, r, t, minus)
+		if err != nil {
+			return err
+		}
+		if none {
+			continue
+		}
+		if cols == nil {
 			add(priv+" ON TABLE "+name, fmt.Sprintf("has_table_privilege($1, %s, '%s')", literal(name), priv))
 			continue
 		}
-		for _, col := range r.cols {
+		for _, col := range cols {
 			add(priv+" ("+quote(col)+") ON TABLE "+name, fmt.Sprintf("has_column_privilege($1, %s, %s, '%s')", literal(name), literal(col), priv))
 		}
 	}
 	return nil
+}
+
+// without takes what the role never allows off a rule for one table: cols are the
+// columns that are left, nil for the whole table.
+func without(ctx context.Context, c *pgx.Conn, r rule, table string, minus []rule) (cols []string, none bool, err error) {
+	var never []string
+	for _, m := range minus {
+		if m.verb != r.verb || m.schema != r.schema || !m.whole() && m.name != table {
+			continue
+		}
+		if m.cols == nil {
+			return nil, true, nil
+		}
+		never = append(never, m.cols...)
+	}
+	if cols = r.cols; never == nil {
+		return cols, false, nil
+	}
+	if cols == nil {
+		rows, err := c.Query(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY 1`, quote(r.schema, table))
+		if err != nil {
+			return nil, false, err
+		}
+		if cols, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return nil, false, err
+		}
+	}
+	cols = slices.DeleteFunc(slices.Clone(cols), func(col string) bool { return slices.Contains(never, col) })
+	return cols, len(cols) == 0, nil
 }
 
 // makeGroup makes sure that the group is there and holds exactly the rights. A

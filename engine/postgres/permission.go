@@ -36,6 +36,7 @@ type rule struct {
 // permission is what a lease may do.
 type permission struct {
 	rules []rule
+	minus []rule          // what the rules would allow and never says no to
 	never map[string]bool // "delete", "insert", "update", "change schema", …
 }
 
@@ -54,10 +55,16 @@ func parse(p curfew.Permission) (permission, error) {
 	out := permission{never: map[string]bool{}}
 	for _, line := range p.Never {
 		word := strings.Join(strings.Fields(strings.ToLower(line)), " ")
-		if !slices.Contains(neverWords(), word) {
-			return out, curfew.Errorf(curfew.Invalid, "%q cannot stand under never", line).WithRule("permission").WithFix("one of: %s", strings.Join(neverWords(), ", "))
+		if slices.Contains(neverWords(), word) {
+			out.never[word] = true
+			continue
 		}
-		out.never[word] = true
+		r, err := parseRule(line)
+		if err != nil || !r.onTables() {
+			return out, curfew.Errorf(curfew.Invalid, "%q cannot stand under never", line).WithRule("permission").
+				WithFix("one of: %s; or a table or columns: read salaries, read customers (card)", strings.Join(neverWords(), ", "))
+		}
+		out.minus = append(out.minus, r)
 	}
 	for _, line := range p.May {
 		r, err := parseRule(line)
@@ -66,6 +73,9 @@ func parse(p curfew.Permission) (permission, error) {
 		}
 		if out.never[string(r.verb)] || r.verb == create && out.never["change schema"] {
 			return out, bad(line, "the role says never "+string(r.verb))
+		}
+		if slices.ContainsFunc(out.minus, func(m rule) bool { return m.covers(r) }) {
+			return out, bad(line, "the role says never to all of it")
 		}
 		out.rules = append(out.rules, r)
 	}
@@ -112,12 +122,25 @@ func parseRule(line string) (rule, error) {
 			return r, err
 		}
 	default:
-		return r, bad(line, "it begins with none of read, update, insert, delete, call, use, create")
+		return r, bad(line, "it begins with none of read, update, insert, delete, call, use, create"+meant(string(word)))
 	}
 	if s.skip(); s.rest != "" {
 		return r, bad(line, "nothing is known of "+strings.TrimSpace(s.rest))
 	}
 	return r, nil
+}
+
+// meant guesses the verb from what other systems call it.
+func meant(word string) string {
+	for v, others := range map[verb]string{
+		read: "select view see show reads", update: "modify change write edit set updates", insert: "add append inserts", del: "remove erase deletes",
+		call: "execute exec run invoke calls", use: "sequence usage uses", create: "ddl make creates",
+	} {
+		if slices.Contains(strings.Fields(others), word) {
+			return "; did you mean " + string(v) + "?"
+		}
+	}
+	return ""
 }
 
 // scanner reads one line.
@@ -286,8 +309,34 @@ func (*Engine) Covers(a, b curfew.Permission) bool {
 		if !slices.ContainsFunc(pa.rules, func(w rule) bool { return w.covers(r) }) && !coveredByColumns(pa.rules, r) {
 			return false
 		}
+		for _, m := range pa.minus { // what a never allows, b must never allow either
+			if m.meets(r) && !slices.ContainsFunc(pb.minus, func(n rule) bool { return n.covers(m) }) {
+				return false
+			}
+		}
 	}
 	return true
+}
+
+// onTables reports whether a rule is about tables and columns.
+func (r rule) onTables() bool {
+	return r.verb == read || r.verb == update || r.verb == insert || r.verb == del
+}
+
+// meets reports whether two rules may have something in common. In doubt they do:
+// "shop.*" may mean the tables of public.
+func (r rule) meets(o rule) bool {
+	if r.verb != o.verb {
+		return false
+	}
+	loose := func(x rule) bool { return x.name == "" && !x.all }
+	if r.schema != o.schema && !(loose(r) && o.schema == "public") && !(loose(o) && r.schema == "public") {
+		return false
+	}
+	if !r.whole() && !o.whole() && r.name != o.name {
+		return false
+	}
+	return r.cols == nil || o.cols == nil || slices.ContainsFunc(r.cols, func(c string) bool { return slices.Contains(o.cols, c) })
 }
 
 // whole reports whether r means every table of its schema.

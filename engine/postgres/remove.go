@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,10 @@ type removal struct {
 // Remove takes the account away and looks until nothing of it is left.
 func (k *keeper) Remove(ctx context.Context, p lease.Plan, m lease.Made) (lease.Residue, error) {
 	r := &removal{k: k, plan: p, made: m, oid: m.ID}
-	err := k.with(ctx, &k.work, "remove "+string(p.Lease), func(c *pgx.Conn) error {
+	if err := k.ours(p.Account); err != nil {
+		return r.residue, err
+	}
+	err := k.with(ctx, k.free(&k.broom), "remove "+string(p.Lease), func(c *pgx.Conn) error {
 		r.c = c
 		return r.run(ctx)
 	})
@@ -200,7 +204,7 @@ func (r *removal) keepOwned(ctx context.Context, c *pgx.Conn, role string) error
 	if err != nil || len(owned) == 0 {
 		return err
 	}
-	keep := "curfew_" + r.k.target.Deployment + "_k" + strings.TrimPrefix(r.plan.Account, "curfew_"+r.k.target.Deployment+"_l")
+	keep := r.k.named("k") + strings.TrimPrefix(r.plan.Account, r.k.named("l"))
 	var is bool
 	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, keep).Scan(&is); err != nil {
 		return err
@@ -317,7 +321,7 @@ func (r *removal) cleanGroup(ctx context.Context) error {
 			if _, err := c.Exec(ctx, "GRANT "+quote(group)+" TO "+quote(c.Config().User)); err != nil {
 				return err
 			}
-			err := r.keepOwned(ctx, c, group)
+			err := errors.Join(r.keepOwned(ctx, c, group), clearDefaults(ctx, c, group))
 			_, revoke := c.Exec(ctx, "REVOKE "+quote(group)+" FROM "+quote(c.Config().User))
 			return errors.Join(err, revoke)
 		}); err != nil {
@@ -331,6 +335,36 @@ func (r *removal) cleanGroup(ctx context.Context) error {
 		return nil // shared and clean: it stays for the next lease
 	}
 	return r.dropGroup(ctx, group)
+}
+
+// clearDefaults takes back default privileges made in the group's name in this
+// database. The global ones vanish once they are again what PostgreSQL gives.
+func clearDefaults(ctx context.Context, c *pgx.Conn, group string) error {
+	rows, err := c.Query(ctx, `
+		WITH d AS (SELECT d.*, n.nspname, CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS things
+		  FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace WHERE defaclrole = (SELECT oid FROM pg_roles WHERE rolname = $1))
+		SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %s', $1::text, coalesce(format('IN SCHEMA %I', nspname), ''), things,
+		  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) FROM d, aclexplode(defaclacl) a WHERE a.grantee <> d.defaclrole
+		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO %I', $1::text, things, $1::text) FROM d WHERE defaclnamespace = 0
+		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT %s ON %s TO PUBLIC', $1::text, CASE things WHEN 'TYPES' THEN 'USAGE' ELSE 'EXECUTE' END, things) FROM d
+		  WHERE defaclnamespace = 0 AND things IN ('ROUTINES', 'TYPES')
+		ORDER BY 1`, group)
+	if err != nil {
+		return err
+	}
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(statements, func(a, b string) int {
+		return strings.Compare(strconv.FormatBool(strings.Contains(a, " GRANT ")), strconv.FormatBool(strings.Contains(b, " GRANT ")))
+	})
+	for _, sql := range statements {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *removal) resetGroup(ctx context.Context, group string) error {
@@ -440,7 +474,7 @@ func (r *removal) verify(ctx context.Context) error {
 // Check says how the target is set up, for the doctor.
 func (k *keeper) Check(ctx context.Context) []lease.Finding {
 	var out []lease.Finding
-	err := k.with(ctx, &k.work, "doctor", func(c *pgx.Conn) error {
+	err := k.with(ctx, k.free(&k.doors), "doctor", func(c *pgx.Conn) error {
 		var version string
 		var super, createrole, signal, stats bool
 		err := c.QueryRow(ctx, `SELECT current_setting('server_version'), rolsuper, rolcreaterole,
