@@ -5,7 +5,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -198,4 +197,4 @@ func (s *story) step(title string, f func() error) {
 	}
 }
 
-func wrong(format string, args ...any) error { return errors.New(fmt.Sprintf(format, args...)) }
+func wrong(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -1,0 +1,445 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/engine/postgres"
+	"github.com/curfewhq/curfew/history"
+	historydb "github.com/curfewhq/curfew/history/sqlite"
+	"github.com/curfewhq/curfew/identity"
+	"github.com/curfewhq/curfew/ledger"
+	ledgermem "github.com/curfewhq/curfew/ledger/mem"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/record/local"
+	"github.com/curfewhq/curfew/seal"
+	"github.com/curfewhq/curfew/shelf"
+	shelfmem "github.com/curfewhq/curfew/shelf/mem"
+)
+
+// office is a server in this process with the people of every story.
+type office struct {
+	t      *testing.T
+	server *Server
+	access *access.Service
+	id     *identity.Service
+	who    map[string]curfew.Principal
+	token  map[string]string
+	over   map[string]bool // things that a call has ended
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	_, key, err := ed25519.GenerateKey(nil)
+	must(t, err)
+	l := ledgermem.New(ledger.NewSigner("office", key))
+	must(t, ledger.Begin(ctx, l, ledger.NewSigner("office", key), time.Now()))
+	ring := seal.NewRing(seal.NewKey())
+	a, err := access.Open(ctx, access.Parts{Ledger: l})
+	must(t, err)
+	h, err := historydb.Open("")
+	must(t, err)
+	rec, err := local.Open(local.Parts{Folder: t.TempDir(), Ring: ring})
+	must(t, err)
+	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.Run(ctx) })
+	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })
+	wg.Go(func() { _ = rec.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
+	o := &office{t: t, access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, over: map[string]bool{}}
+	o.server = New(Parts{
+		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": postgres.New()},
+		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}}, Hosts: []string{"curfew.test"},
+		Doctor: func(context.Context, curfew.Principal) []client.Finding {
+			return []client.Finding{{What: "all", OK: true}}
+		},
+		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, l) },
+	})
+	o.people(ctx)
+	o.configure(ctx)
+	must(t, o.session(ctx, rec))
+	return o
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const phrase = "correct horse battery"
+
+func (o *office) people(ctx context.Context) {
+	var by curfew.Principal
+	for _, name := range []string{"root", "alice", "dana", "tom", "mallory", "otto"} {
+		who, err := o.id.AddPerson(ctx, strings.ToUpper(name), name+"@acme.io", by)
+		must(o.t, err)
+		if by == "" {
+			by = who
+		}
+		o.who[name] = who
+		inviter := by
+		if name == "root" {
+			inviter = ""
+		}
+		link, err := o.id.IssueLink(ctx, who, inviter, time.Hour)
+		must(o.t, err)
+		_, err = o.id.Join(ctx, link, phrase)
+		must(o.t, err)
+		o.token[name], _, err = o.id.IssueToken(ctx, who, "test")
+		must(o.t, err)
+	}
+}
+
+func (o *office) configure(ctx context.Context) {
+	c := curfew.Config{
+		Settings: curfew.Settings{Settle: time.Second},
+		Groups: map[curfew.GroupName][]curfew.Principal{
+			"payments": {o.who["alice"], o.who["dana"]}, curfew.Auditors: {o.who["tom"]}, curfew.Administrators: {o.who["root"], o.who["otto"]},
+		},
+		Resources: map[curfew.ResourceName]curfew.Resource{"db": {Name: "db", Type: "postgres", Address: "db:5432", Login: "env:DB", Account: curfew.Fixed}},
+		Roles: map[curfew.RoleName]curfew.Role{
+			"read":  {Name: "read", On: "db", May: []string{"read orders"}, Longest: time.Hour},
+			"write": {Name: "write", On: "db", May: []string{"update orders"}, Longest: time.Hour},
+		},
+		Policies: map[curfew.PolicyName]curfew.Policy{
+			"reading": {Name: "reading", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"read"}, AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive},
+			"writing": {Name: "writing", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"write"}, AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive,
+				Approvals: []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Group: "payments"}}}}},
+		},
+	}
+	_, err := o.access.Do(ctx, access.Propose{Change: o.access.Plan(c), Author: o.who["root"]})
+	must(o.t, err)
+	c.Groups["payments"] = append(c.Groups["payments"], o.who["root"]) // waits for a second person
+	_, err = o.access.Do(ctx, access.Propose{Change: o.access.Plan(c), Author: o.who["root"]})
+	must(o.t, err)
+	_, err = o.access.Do(ctx, access.OpenWorkflow{ID: "INC-1", Kind: curfew.Incident, By: o.who["dana"]})
+	must(o.t, err)
+}
+
+// Identifiers of Alice's things, and of a plan of root's.
+const (
+	aliceRequest = "rq_0000000000000000"
+	aliceGrant   = "gr_0000000000000000"
+	aliceSession = "s_0000000000000000"
+)
+
+// session gives Alice a pending request, a live grant, and a session with a recording.
+func (o *office) session(ctx context.Context, rec record.Store) error {
+	ask := func(id, g string, role curfew.RoleName) error {
+		reason := "to mend it \x1b]0;pwned\a \u202e"
+		sealed, err := o.id.Seal(ctx, o.who["alice"], reason)
+		if err != nil {
+			return err
+		}
+		_, err = o.access.Do(ctx, access.Ask{Request: curfew.RequestID(id), Grant: curfew.GrantID(g), Sealed: sealed,
+			Question: access.Question{Principal: o.who["alice"], Role: role, Duration: time.Hour, Reason: reason}})
+		return err
+	}
+	if err := ask(aliceRequest, "gr_1111111111111111", "write"); err != nil {
+		return err
+	}
+	if err := ask("rq_1111111111111111", aliceGrant, "read"); err != nil {
+		return err
+	}
+	if _, err := o.access.Do(ctx, access.Start{Grant: aliceGrant}); err != nil {
+		return err
+	}
+	if _, err := o.access.OpenSession(ctx, access.OpenSession{Session: aliceSession, Client: "127.0.0.1:1",
+		Credential: access.Credential{ID: "c_1", Principal: o.who["alice"], Grant: aliceGrant, Until: time.Now().Add(time.Minute)}}); err != nil {
+		return err
+	}
+	w, err := rec.Create(record.Header{Session: aliceSession, Mode: curfew.RecordFirst})
+	if err != nil {
+		return err
+	}
+	if err := w.Write(record.Item{Kind: record.Statement, Ref: 1, Text: "SELECT * FROM orders WHERE card = '4111-canary'", Values: []record.Value{{Text: "canary"}}}); err != nil {
+		return err
+	}
+	return w.Close(record.Item{Kind: record.Closed})
+}
+
+type reply struct {
+	status int
+	code   string
+	text   string
+}
+
+// through reports whether the caller was let through to the thing itself.
+func (r reply) through() bool {
+	return r.status != http.StatusUnauthorized && r.status != http.StatusNotFound &&
+		(r.status != http.StatusForbidden || r.code == string(curfew.NeedsSignIn))
+}
+
+func (o *office) call(as, method, path, body string) reply {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, method, "http://curfew.test"+path, strings.NewReader(body))
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if as != "stranger" {
+		req.Header.Set("Authorization", "Bearer "+o.token[as])
+	}
+	rec := httptest.NewRecorder()
+	o.server.ServeHTTP(rec, req)
+	r := reply{status: rec.Code, text: rec.Body.String()}
+	var f client.Fault
+	if json.Unmarshal(rec.Body.Bytes(), &f) == nil {
+		r.code = f.Code
+	}
+	return r
+}
+
+func (o *office) plan() (id string) {
+	o.access.View(func(st *access.State) {
+		for p := range st.Plans {
+			id = string(p)
+		}
+	})
+	return id
+}
+
+// matrix says of every route who gets through to it, for things that are Alice's
+// (or, of plans, root's). A route that is not here fails the test.
+func matrix() map[string]struct{ body, who string } {
+	all := "alice dana tom mallory otto root"
+	return map[string]struct{ body, who string }{
+		"GET /healthz": {"", "stranger " + all}, "GET /": {"", "stranger " + all}, "GET /join": {"", "stranger " + all},
+		"POST /api/v1/sign-in":                 {`{"email":"a@b.c","passphrase":"wrong wrong wrong"}`, ""},
+		"GET /api/v1/me":                       {"", all},
+		"GET /api/v1/requests":                 {"", all},
+		"POST /api/v1/requests":                {`{"role":"read","for":"0s","reason":"x"}`, all},
+		"GET /api/v1/requests/{id}":            {"", "alice dana tom otto root"},
+		"POST /api/v1/requests/{id}/approve":   {`{"digest":"00"}`, "alice dana tom otto root"}, // to the passphrase; access decides who may
+		"POST /api/v1/requests/{id}/deny":      {`{}`, "alice dana tom otto root"},
+		"GET /api/v1/grants":                   {"", all},
+		"GET /api/v1/grants/{id}":              {"", "alice tom otto root"},
+		"POST /api/v1/grants/{id}/extend":      {`{"for":"0s","reason":"x"}`, "alice"},
+		"POST /api/v1/grants/{id}/credential":  {`{}`, "alice"},
+		"POST /api/v1/grants/{id}/shorten":     {`{"for":"50m"}`, "alice otto root"},
+		"GET /api/v1/sessions":                 {"", all},
+		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},
+		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
+		"GET /api/v1/sessions/{id}/watch":      {"", "alice tom otto root"},
+		"POST /api/v1/sessions/{id}/cut":       {`{}`, "alice otto root"},
+		"POST /api/v1/config/validate":         {`{"files":[]}`, all},
+		"POST /api/v1/config/plan":             {`{"files":[]}`, "otto root"},
+		"POST /api/v1/config/apply":            {`{"files":[{"name":"x","text":"curfew: v2"}]}`, "otto root"},
+		"GET /api/v1/plans":                    {"", "otto root"},
+		"POST /api/v1/plans/{id}/agree":        {`{}`, "otto root"},
+		"GET /api/v1/policies":                 {"", all},
+		"GET /api/v1/people":                   {"", all},
+		"POST /api/v1/people/invite":           {`{"email":"x@acme.io"}`, "otto root"},
+		"POST /api/v1/passphrase":              {`{"old":"","new":""}`, all},
+		"GET /api/v1/find":                     {"", all},
+		"GET /api/v1/why":                      {"?role=read", all},
+		"GET /api/v1/who-can":                  {"?resource=db", all},
+		"GET /api/v1/workflows":                {"", all},
+		"POST /api/v1/workflows":               {`{"id":"INC 2","kind":"incident"}`, all},
+		"POST /api/v1/workflows/{id}/close":    {"", "dana otto root"},
+		"GET /api/v1/audit":                    {"", "tom otto root"},
+		"GET /api/v1/events":                   {"", "tom otto root"},
+		"GET /api/v1/ledger/head":              {"", "tom otto root"},
+		"GET /api/v1/ledger/export":            {"", "tom otto root"},
+		"GET /api/v1/doctor":                   {"", "otto root"},
+		"POST /api/v1/clock/confirm":           {`{}`, "otto root"},
+		"POST /api/v1/requests/{id}/withdraw":  {"", "alice"},
+		"POST /api/v1/grants/{id}/return":      {"", "alice"},
+		"POST /api/v1/grants/{id}/revoke":      {`{}`, "alice otto root"},
+		"POST /api/v1/plans/{id}/drop":         {`{}`, "otto root"},
+		"POST /api/v1/people/{id}/disable":     {"", "otto root"},
+		"POST /api/v1/sign-out":                {"", all},
+		"POST /api/v1/sign-out-everywhere":     {"", all},
+	}
+}
+
+// last are routes after which the things are no longer what they were.
+func last() []string {
+	return []string{
+		"POST /api/v1/workflows/{id}/close", "POST /api/v1/requests/{id}/withdraw", "POST /api/v1/sessions/{id}/cut", "POST /api/v1/grants/{id}/return",
+		"POST /api/v1/grants/{id}/revoke", "POST /api/v1/plans/{id}/drop", "POST /api/v1/sign-out", "POST /api/v1/sign-out-everywhere", "POST /api/v1/people/{id}/disable",
+	}
+}
+
+func TestEveryRouteForEveryCaller(t *testing.T) {
+	o := newOffice(t)
+	table := matrix()
+	var routes []string
+	for _, r := range o.server.Routes() {
+		routes = append(routes, r.Method+" "+r.Path)
+	}
+	for route := range table {
+		if !slices.Contains(routes, route) {
+			t.Errorf("the matrix speaks of %s, which there is not", route)
+		}
+	}
+	slices.SortStableFunc(routes, func(a, b string) int { return slices.Index(last(), a) - slices.Index(last(), b) })
+	for _, route := range routes {
+		row, ok := table[route]
+		if !ok {
+			t.Errorf("the route %s is not in the matrix: say who may use it", route)
+			continue
+		}
+		o.row(route, row.body, row.who)
+	}
+}
+
+func (o *office) row(route, body, who string) {
+	method, path, _ := strings.Cut(route, " ")
+	switch {
+	case strings.Contains(path, "/requests/"):
+		path = strings.Replace(path, "{id}", aliceRequest, 1)
+	case strings.Contains(path, "/grants/"):
+		path = strings.Replace(path, "{id}", aliceGrant, 1)
+	case strings.Contains(path, "/sessions/"):
+		path = strings.Replace(path, "{id}", aliceSession, 1)
+	case strings.Contains(path, "/plans/"):
+		path = strings.Replace(path, "{id}", o.plan(), 1)
+	case strings.Contains(path, "/workflows/"):
+		path = strings.Replace(path, "{id}", "INC-1", 1)
+	case strings.Contains(path, "/people/"):
+		path = strings.Replace(path, "{id}", string(o.who["mallory"]), 1)
+	}
+	if strings.HasPrefix(body, "?") {
+		path, body = path+body, ""
+	}
+	allowed := strings.Fields(who)
+	callers := []string{"stranger", "mallory", "tom", "dana", "alice", "otto", "root"}
+	// Those who are refused come first: whoever gets through may change the thing.
+	slices.SortStableFunc(callers, func(a, b string) int {
+		return bit(slices.Contains(allowed, a)) - bit(slices.Contains(allowed, b))
+	})
+	thing := strings.Join(strings.SplitN(path, "/", 6)[:min(5, strings.Count(path, "/")+1)], "/")
+	for _, caller := range callers {
+		if (strings.Contains(path, "sign-out") || strings.HasSuffix(path, "/disable")) && caller != "stranger" {
+			var err error
+			if o.token[caller], _, err = o.id.IssueToken(context.Background(), o.who[caller], "test"); err != nil {
+				o.t.Fatal(err)
+			}
+		}
+		r := o.call(caller, method, path, body)
+		may := slices.Contains(allowed, caller)
+		if may && o.over[thing] && r.status == http.StatusNotFound {
+			continue // somebody before has ended it
+		}
+		if !may && (r.status == http.StatusGone && strings.HasSuffix(path, "/credential") || r.status == http.StatusTooManyRequests) {
+			continue // of a grant of somebody else nothing is said but that one has none
+		}
+		if r.through() != may {
+			o.t.Errorf("%s as %s: %d %s (%s), through should be %v", route, caller, r.status, r.code, strings.TrimSpace(r.text), may)
+		}
+		o.over[thing] = o.over[thing] || r.status == http.StatusOK && slices.Contains(last(), route)
+		if r.status == http.StatusInternalServerError {
+			o.t.Errorf("%s as %s: %s", route, caller, r.text)
+		}
+	}
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestATokenDecidesNothing(t *testing.T) {
+	o := newOffice(t)
+	digest := ""
+	o.access.View(func(st *access.State) { digest = hex.EncodeToString(st.Requests[aliceRequest].Digest) })
+	body := `{"digest":"` + digest + `"}`
+	for _, route := range []string{"/requests/" + aliceRequest + "/approve", "/requests/" + aliceRequest + "/deny"} {
+		if r := o.call("dana", "POST", "/api/v1"+route, body); r.status != http.StatusForbidden || r.code != string(curfew.NeedsSignIn) {
+			t.Errorf("%s with a token alone: %d %s", route, r.status, r.code)
+		}
+	}
+	wrong := `{"digest":"` + digest + `","passphrase":"wrong horse battery"}`
+	for i := range 6 {
+		r := o.call("dana", "POST", "/api/v1/requests/"+aliceRequest+"/approve", wrong)
+		if i == 5 && r.status != http.StatusTooManyRequests {
+			t.Errorf("guess %d: %d", i+1, r.status)
+		}
+	}
+	o2 := newOffice(t)
+	o2.access.View(func(st *access.State) { digest = hex.EncodeToString(st.Requests[aliceRequest].Digest) })
+	if r := o2.call("dana", "POST", "/api/v1/requests/"+aliceRequest+"/approve", `{"digest":"`+digest+`","passphrase":"`+phrase+`"}`); r.status != http.StatusOK {
+		t.Errorf("with the passphrase: %d %s", r.status, r.text)
+	}
+}
+
+func TestWhoMayNotReadLearnsNoValue(t *testing.T) {
+	o := newOffice(t)
+	path := "/api/v1/sessions/" + aliceSession + "/transcript"
+	if r := o.call("alice", "GET", path, ""); !strings.Contains(r.text, "4111-canary") {
+		t.Fatalf("the holder cannot read her own: %s", r.text)
+	}
+	for _, who := range []string{"tom", "otto", "root"} {
+		r := o.call(who, "GET", path, "")
+		if r.status != http.StatusOK || strings.Contains(r.text, "canary") || !strings.Contains(r.text, "FROM orders") {
+			t.Errorf("%s: %d %s", who, r.status, r.text)
+		}
+	}
+}
+
+func TestOtherNamesAndOriginsAreRefused(t *testing.T) {
+	o := newOffice(t)
+	for name, change := range map[string]func(*http.Request){
+		"another Host":   func(r *http.Request) { r.Host = "evil.example" },
+		"another Origin": func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"a null Origin":  func(r *http.Request) { r.Header.Set("Origin", "null") },
+	} {
+		req := httptest.NewRequest("GET", "http://curfew.test/api/v1/me", nil)
+		req.Header.Set("Authorization", "Bearer "+o.token["root"])
+		change(req)
+		rec := httptest.NewRecorder()
+		o.server.ServeHTTP(rec, req)
+		if rec.Code != http.StatusForbidden {
+			t.Errorf("%s: %d", name, rec.Code)
+		}
+	}
+}
+
+func TestOpenAPIIsWhole(t *testing.T) {
+	o := newOffice(t)
+	text, err := o.server.OpenAPI()
+	if err != nil || !bytes.Contains(text, []byte(`"openapi":"3.1.0"`)) || !bytes.Contains(text, []byte("/api/v1/grants/{id}/revoke")) {
+		t.Fatalf("%v %.200s", err, text)
+	}
+}
+
+func TestBadInputGetsAClearAnswer(t *testing.T) {
+	o := newOffice(t)
+	for body, want := range map[string]string{
+		`{"role":"read","for":"9000000000s","reason":"x"}`: "longer than the most",
+		`{"role":"read","for":"-1m","reason":"x"}`:         "shorter than a second",
+		`{"role":"read","for":"1ns","reason":"x"}`:         "shorter than a second",
+		`{"role":"read","for":"soon","reason":"x"}`:        "is no duration",
+		`{"role":"nope","for":"1m","reason":"x"}`:          "no role",
+	} {
+		if r := o.call("dana", "POST", "/api/v1/requests", body); r.status < 400 || !strings.Contains(r.text, want) {
+			t.Errorf("%s: %d %s", body, r.status, r.text)
+		}
+	}
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
