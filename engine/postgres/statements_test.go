@@ -1,0 +1,183 @@
+package postgres
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/curfewhq/curfew/record"
+)
+
+// script feeds a follower with the client's messages and the target's answers,
+// and returns the texts that each Execute would be recorded as.
+type script struct {
+	t   *testing.T
+	log *statements
+	out []string
+}
+
+func newScript(t *testing.T) *script { return &script{t: t, log: newStatements()} }
+
+func (s *script) client(msgs ...pgproto3.FrontendMessage) *script {
+	s.t.Helper()
+	for _, m := range msgs {
+		b, err := m.Encode(nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		kind, body := b[0], b[5:]
+		switch kind {
+		case 'Q':
+			s.out = append(s.out, s.log.simple(string(body[:len(body)-1])).Text)
+		case 'P':
+			err = s.log.parse(body)
+		case 'B':
+			err = s.log.bind(body)
+		case 'C':
+			err = s.log.close(body)
+		case 'S':
+			s.log.sync()
+		case 'E':
+			var it record.Item
+			it, err = s.log.execute(body)
+			s.out = append(s.out, it.Text)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// target answers with the kinds of messages.
+func (s *script) target(kinds string) *script {
+	for _, k := range []byte(kinds) {
+		switch k {
+		case 'C':
+			s.log.complete("SELECT 1")
+		case 'E':
+			s.log.failed("42601", "no")
+		case 'Z':
+			s.log.ready()
+		default:
+			s.log.confirm(k)
+		}
+	}
+	return s
+}
+
+func (s *script) want(texts ...string) {
+	s.t.Helper()
+	if strings.Join(s.out, "|") != strings.Join(texts, "|") {
+		s.t.Errorf("recorded %q, want %q", s.out, texts)
+	}
+}
+
+func parseMsg(name, text string) pgproto3.FrontendMessage {
+	return &pgproto3.Parse{Name: name, Query: text}
+}
+func bindMsg(portal, stmt string) pgproto3.FrontendMessage {
+	return &pgproto3.Bind{DestinationPortal: portal, PreparedStatement: stmt}
+}
+func executeMsg(portal string) pgproto3.FrontendMessage { return &pgproto3.Execute{Portal: portal} }
+
+const or = "\n-- or, if the target refused that:\n"
+
+func TestAnExecuteIsRecordedAsWhatRuns(t *testing.T) {
+	sync := &pgproto3.Sync{}
+	t.Run("unnamed, one after the other", func(t *testing.T) {
+		newScript(t).client(parseMsg("", "one"), bindMsg("", ""), executeMsg(""), sync).target("12CZ").
+			client(parseMsg("", "two"), bindMsg("", ""), executeMsg(""), sync).want("one", "two")
+	})
+	t.Run("a name that is taken is not taken over", func(t *testing.T) {
+		newScript(t).client(parseMsg("s", "evil"), sync).target("1Z").
+			client(parseMsg("s", "benign"), sync).target("EZ").
+			client(bindMsg("", "s"), executeMsg("")).want("evil")
+	})
+	t.Run("while the target has not answered, both are said", func(t *testing.T) {
+		newScript(t).client(parseMsg("s", "evil"), sync).target("1Z").
+			client(parseMsg("s", "benign"), sync, bindMsg("", "s"), executeMsg("")).want("benign" + or + "evil")
+	})
+	t.Run("what is skipped after an error defines nothing", func(t *testing.T) {
+		newScript(t).client(parseMsg("", "evil"), sync).target("1Z").
+			client(parseMsg("x", "syntax error"), parseMsg("", "benign"), sync).target("EZ").
+			client(bindMsg("", ""), executeMsg("")).want("evil")
+	})
+	t.Run("a portal that is taken is not taken over", func(t *testing.T) {
+		newScript(t).client(parseMsg("e", "evil"), parseMsg("b", "benign"), bindMsg("p", "e"), sync).target("112Z").
+			client(bindMsg("p", "b"), sync).target("EZ").client(executeMsg("p")).want("evil")
+	})
+	t.Run("closed is closed once the target says so", func(t *testing.T) {
+		newScript(t).client(parseMsg("s", "one"), sync).target("1Z").
+			client(&pgproto3.Close{ObjectType: 'S', Name: "s"}, parseMsg("s", "two"), sync).target("31Z").
+			client(bindMsg("", "s"), executeMsg("")).want("two")
+	})
+	t.Run("SQL may give a name another meaning", func(t *testing.T) {
+		s := newScript(t).client(parseMsg("s", "benign"), sync).target("1Z").
+			client(&pgproto3.Query{String: "DEALLOCATE s; PREPARE s AS evil"}).target("CCZ").
+			client(bindMsg("", "s"), executeMsg(""))
+		s.want("DEALLOCATE s; PREPARE s AS evil", "(prepared statement s, made by PREPARE)")
+	})
+	t.Run("a Sync within a copy is ignored", func(t *testing.T) {
+		s := newScript(t).client(parseMsg("", "COPY t FROM STDIN"), bindMsg("", ""), executeMsg(""), sync).target("12")
+		s.log.copyIn()
+		s.log.copyEnd()
+		s.client(sync).target("CZ")
+		if len(s.log.pending) != 0 {
+			t.Errorf("%d are pending", len(s.log.pending))
+		}
+	})
+}
+
+func TestWhatIsPreparedAndNotExecutedIsRecorded(t *testing.T) {
+	s := newScript(t).client(parseMsg("s", "only described"))
+	if got := s.log.unsaid(); len(got) != 1 || got[0].Kind != record.Prepared || got[0].Text != "only described" {
+		t.Fatalf("%+v", got)
+	}
+	s.client(bindMsg("", "s"), executeMsg(""))
+	if got := s.log.unsaid(); len(got) != 0 {
+		t.Fatalf("said twice: %+v", got)
+	}
+	s.client(bindMsg("p", "s"))
+	if got := s.log.unsaid(); len(got) != 1 {
+		t.Fatalf("a Bind alone: %+v", got)
+	}
+}
+
+func TestSecretsAreMasked(t *testing.T) {
+	for _, sql := range []string{
+		"ALTER ROLE x PASSWORD 'canary'", "alter user x with encrypted password E'can''canary'", "CREATE ROLE x PASSWORD $$canary$$",
+		"DO $b$ BEGIN EXECUTE 'ALTER ROLE x PASSWORD ''canary'''; END $b$", "SELECT dblink_connect('host=x password=canary')",
+		"CREATE USER MAPPING FOR x SERVER y OPTIONS (secret 'canary')",
+	} {
+		if it := statementItem(1, sql, []record.Value{{Text: "canary"}}); strings.Contains(it.Text, "canary") || it.Values[0].Text == "canary" {
+			t.Errorf("%s is recorded as %q", sql, it.Text)
+		}
+	}
+}
+
+func FuzzStatements(f *testing.F) {
+	for _, m := range []pgproto3.FrontendMessage{parseMsg("s", "SELECT $1"), &pgproto3.Bind{Parameters: [][]byte{{1, 2}, nil}, ParameterFormatCodes: []int16{1}}, executeMsg(""), &pgproto3.Close{ObjectType: 'S', Name: "s"}} {
+		b, _ := m.Encode(nil)
+		f.Add(b[0], b[5:])
+	}
+	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
+		log := newStatements()
+		switch kind {
+		case 'P':
+			_ = log.parse(body)
+		case 'B':
+			_ = log.bind(body)
+		case 'E':
+			_, _ = log.execute(body)
+		case 'C':
+			_ = log.close(body)
+		default:
+			errorFields(body)
+			tagOf(body)
+			shape(string(body))
+		}
+		log.unsaid()
+	})
+}
