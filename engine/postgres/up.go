@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"time"
@@ -72,7 +71,7 @@ func (b *buffer) likely() int {
 // all whole ones that a read has brought in one write.
 func (r *relay) up() error {
 	in := newBuffer()
-	copying := 0 // bytes of a CopyData message that are still to pass
+	frames := framing{message: r.message, copied: r.log.copied}
 	need := headerBytes
 	for {
 		in.room(need)
@@ -82,7 +81,7 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
-		pass, more, leave, err := r.scan(in.held(), &copying)
+		pass, more, leave, err := frames.scan(in.held())
 		if leave {
 			r.leaving.Store(true)
 		}
@@ -98,6 +97,9 @@ func (r *relay) up() error {
 		if leave {
 			return errLeft
 		}
+		if arrived := 2 * len(in.held()); more > bulkBuffer && more > arrived {
+			more = max(arrived, bulkBuffer) // a length is a claim: room grows with what has arrived
+		}
 		need = max(more, headerBytes, in.likely())
 	}
 }
@@ -111,56 +113,6 @@ func (r *relay) send(b []byte) error {
 		}
 	}
 	return r.s.Forward(r.target, b)
-}
-
-// scan looks at the messages in b. pass is how many bytes may go on; more how
-// many a message that is not whole yet needs in all.
-func (r *relay) scan(b []byte, copying *int) (pass, more int, leave bool, err error) {
-	for {
-		if *copying > 0 {
-			n := min(*copying, len(b)-pass)
-			*copying -= n
-			pass += n
-			r.log.copied(n)
-		}
-		rest := b[pass:]
-		if len(rest) < headerBytes {
-			return pass, headerBytes, false, nil
-		}
-		size := int(int32(binary.BigEndian.Uint32(rest[1:])))
-		if size < 4 {
-			return pass, 0, false, malformed("a message of this length")
-		}
-		whole := size + 1
-		switch rest[0] {
-		case 'd': // CopyData passes as it comes; after a copy that failed the target ignores it
-			*copying = whole
-			continue
-		case 'X':
-			return pass + min(whole, len(rest)), 0, true, nil
-		}
-		if whole > maxMessage {
-			return pass, 0, false, malformed("a message longer than the gateway takes")
-		}
-		if len(rest) < whole {
-			if !known(rest[0]) {
-				return pass, 0, false, malformed("a message of a kind that is not known")
-			}
-			return pass, whole, false, nil
-		}
-		if err := r.message(rest[0], rest[headerBytes:whole]); err != nil {
-			return pass, 0, false, err
-		}
-		pass += whole
-	}
-}
-
-func known(kind byte) bool {
-	switch kind {
-	case 'Q', 'P', 'B', 'E', 'D', 'C', 'S', 'H', 'c', 'f', 'd', 'X':
-		return true
-	}
-	return false
 }
 
 // message records one whole message before it may go on.
@@ -188,9 +140,6 @@ func (r *relay) message(kind byte, body []byte) error {
 		r.log.sync()
 	case 'c', 'f':
 		r.log.copyEnd()
-	case 'D', 'H':
-	default:
-		return malformed("a message of a kind that is not known: " + string(rune(kind)))
 	}
 	return nil
 }
