@@ -7,6 +7,7 @@ const (
 	KindDeploymentCreated Kind = "deployment.created"
 	KindNodeAdmitted      Kind = "node.admitted"
 	KindLedgerRestored    Kind = "ledger.restored"
+	KindRestoreConfirmed  Kind = "restore.confirmed"
 	KindSnapshotTaken     Kind = "snapshot.taken"
 	KindClockStepped      Kind = "clock.stepped"
 	KindClockConfirmed    Kind = "clock.confirmed"
@@ -97,6 +98,11 @@ type (
 		LostTo   uint64 `json:"lost_to"` // 0: unknown
 		Head     []byte `json:"head,omitempty"`
 		How      string `json:"how"` // "take over" or "copy"
+	}
+	// RestoreConfirmed is an administrator's word that a restored ledger is the
+	// right one; two of them open it again.
+	RestoreConfirmed struct {
+		By Principal `json:"by"`
 	}
 	// SnapshotTaken names a fold of the first Size events.
 	SnapshotTaken struct {

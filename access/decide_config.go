@@ -56,6 +56,9 @@ type Propose struct {
 }
 
 func (c Propose) decide(st *State, now time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	if err := st.mustBeAdmin(c.Author, "change the configuration"); err != nil {
 		return nil, err
 	}
@@ -83,6 +86,9 @@ type Agree struct {
 }
 
 func (c Agree) decide(st *State, now time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	p := st.Plans[c.Plan]
 	if p == nil {
 		return nil, curfew.Errorf(curfew.NotFound, "no plan %s waits", c.Plan).WithFix("what does: curfew review")

@@ -12,6 +12,9 @@ import (
 type AddPerson struct{ curfew.PrincipalAdded }
 
 func (c AddPerson) decide(st *State, _ time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	if c.By != "" || len(st.People) > 0 { // the first person is added by the set-up itself
 		if err := st.mustBeAdmin(c.By, "add people"); err != nil {
 			return nil, err
@@ -59,6 +62,9 @@ func (c Join) decide(st *State, now time.Time) ([]Fact, error) {
 type IssueLink struct{ curfew.SecretListed }
 
 func (c IssueLink) decide(st *State, _ time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	p := st.People[c.Principal]
 	if p == nil || !p.Enabled {
 		return nil, curfew.Errorf(curfew.NotFound, "there is no such person")

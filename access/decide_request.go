@@ -25,6 +25,9 @@ type Ask struct {
 }
 
 func (c Ask) decide(st *State, now time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	if err := st.mustBeEnabled(c.Principal); err != nil {
 		return nil, err
 	}
@@ -197,6 +200,9 @@ type Approve struct {
 }
 
 func (c Approve) decide(st *State, now time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	r, err := st.decidable(c.Request, c.By, now)
 	if err != nil {
 		return nil, err

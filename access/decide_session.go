@@ -27,6 +27,9 @@ type OpenSession struct {
 }
 
 func (c OpenSession) decide(st *State, now time.Time) ([]Fact, error) {
+	if err := st.mayGive(); err != nil {
+		return nil, err
+	}
 	g, err := st.Authorize(c.Credential, now)
 	if err != nil {
 		return nil, err

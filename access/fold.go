@@ -58,9 +58,21 @@ func foldDeployment(k curfew.Kind) foldFunc {
 	case curfew.KindDeploymentCreated:
 		return on(func(st *State, _ time.Time, b curfew.DeploymentCreated) { st.Deployment = b.Deployment })
 	case curfew.KindNodeAdmitted, curfew.KindSnapshotTaken, curfew.KindRecordingsAnchored,
-		curfew.KindRecordingWatched, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted,
-		curfew.KindLedgerRestored:
+		curfew.KindRecordingWatched, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted:
 		return nothing
+	case curfew.KindLedgerRestored:
+		return on(func(st *State, _ time.Time, _ curfew.LedgerRestored) { st.Restored, st.Confirmed = true, nil })
+	case curfew.KindRestoreConfirmed:
+		return on(func(st *State, _ time.Time, b curfew.RestoreConfirmed) {
+			st.Confirmed = append(st.Confirmed, b.By)
+			need := 2
+			if st.Bootstrap() {
+				need = 1
+			}
+			if len(st.Confirmed) >= need {
+				st.Restored, st.Confirmed = false, nil
+			}
+		})
 	case curfew.KindClockStepped:
 		return on(func(st *State, _ time.Time, _ curfew.ClockStepped) { st.ClockStepped = true })
 	case curfew.KindClockConfirmed:

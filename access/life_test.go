@@ -441,3 +441,31 @@ func TestUnknownEventsCloseEverything(t *testing.T) {
 		t.Fatal("a kind that is not known was skipped")
 	}
 }
+
+func TestARestoredLedgerGivesNothingUntilTwoConfirm(t *testing.T) {
+	inWorld(t, "restore", func(w *world) {
+		_, gid := w.ask(alice, "read", time.Hour)
+		w.do(Start{Grant: gid})
+		p, err := w.open(alice, gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.do(IssueToken{curfew.SecretListed{ID: "t_1", Principal: alice, Until: time.Now().Add(time.Hour)}})
+		w.do(Restore{curfew.LedgerRestored{LostFrom: 9, LostTo: 12, How: "take over"}})
+		if g := w.grant(gid); !p.Over() || g.Live() {
+			t.Fatal("something lives")
+		}
+		w.s.View(func(st *State) {
+			if len(st.Tokens) != 0 || st.People[alice].Generation == 0 {
+				t.Fatal("a sign-in outlived the restore")
+			}
+		})
+		w.refused(w.asking(alice, "read", time.Hour), "ledger.restored")
+		w.refused(ConfirmRestore{By: dana}, "administrator")
+		w.do(ConfirmRestore{By: root})
+		w.refused(ConfirmRestore{By: root}, "conflict")
+		w.refused(w.asking(alice, "read", time.Hour), "ledger.restored")
+		w.do(ConfirmRestore{By: ben})
+		w.do(w.asking(alice, "read", time.Hour))
+	})
+}

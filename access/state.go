@@ -39,6 +39,10 @@ type State struct {
 	Used map[curfew.CredentialID]time.Time `json:"used"`
 
 	ClockStepped bool `json:"clock_stepped,omitempty"`
+	// Restored says that the ledger was restored, and nothing is given until
+	// administrators have confirmed it; Confirmed are those who have.
+	Restored  bool               `json:"restored,omitempty"`
+	Confirmed []curfew.Principal `json:"confirmed,omitempty"`
 
 	compiled *compiled // of Config; rebuilt after every change of it
 	byHolder map[curfew.Principal]map[curfew.GrantID]*Grant

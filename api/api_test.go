@@ -263,6 +263,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/ledger/head":              {"", "tom otto root"},
 		"GET /api/v1/ledger/export":            {"", "tom otto root"},
 		"GET /api/v1/doctor":                   {"", "otto root"},
+		"POST /api/v1/restore/confirm":         {`{}`, "otto root"},
 		"POST /api/v1/clock/confirm":           {`{}`, "otto root"},
 		"POST /api/v1/requests/{id}/withdraw":  {"", "alice"},
 		"POST /api/v1/grants/{id}/return":      {"", "alice"},

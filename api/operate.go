@@ -25,6 +25,7 @@ func (s *Server) operateRoutes() {
 	add(s, Viewer, http.MethodGet, "/ledger/head", "The newest signed tree head", s.ledgerHead)
 	add(s, Viewer, http.MethodGet, "/ledger/export", "The ledger, for offline verification", s.export)
 	add(s, Admin, http.MethodGet, "/doctor", "Check ports, clock, disk and every resource", s.doctor)
+	add(s, Admin, http.MethodPost, "/restore/confirm", "Say that a restored ledger is the right one", s.confirmRestore)
 	add(s, Admin, http.MethodPost, "/clock/confirm", "Say that the gateway's clock is right after it was stepped", s.confirmClock)
 }
 
@@ -155,4 +156,11 @@ func (s *Server) confirmClock(ctx context.Context, c caller, in *struct{ Body cl
 		return nil, err
 	}
 	return took(s.parts.Access.Do(ctx, access.ConfirmClock{By: c.who}))
+}
+
+func (s *Server) confirmRestore(ctx context.Context, c caller, in *struct{ Body client.Decision }) (*body[client.Done], error) {
+	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {
+		return nil, err
+	}
+	return took(s.parts.Access.Do(ctx, access.ConfirmRestore{By: c.who}))
 }

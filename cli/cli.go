@@ -18,9 +18,9 @@ import (
 
 // Parts are what the command line is made of; the zero value takes the process's own.
 type Parts struct {
-	// Up, Demo run the gateway and the demo; nil: there is no such command.
+	// Up, Demo, Restore run the gateway, the demo, the way back to an older ledger; nil: there is no such command.
 	// They get what follows the command's name, flags included.
-	Up, Demo func(ctx context.Context, args []string) error
+	Up, Demo, Restore func(ctx context.Context, args []string) error
 	// Verify checks an exported ledger; nil: there is no such command.
 	Verify func(ctx context.Context, args VerifyArgs) error
 
@@ -155,6 +155,9 @@ func (a *app) groups() []group {
 	run := []*cobra.Command{a.doctorCommand(), a.versionCommand()}
 	if a.parts.Up != nil {
 		run = append(run, passedOn("up", "Run a gateway here", a.parts.Up))
+	}
+	if a.parts.Restore != nil {
+		run = append(run, passedOn("restore", "Take an older ledger over, lawfully", a.parts.Restore))
 	}
 	if a.parts.Demo != nil {
 		run = append(run, passedOn("demo", "Play the story, in a temporary folder", a.parts.Demo))

@@ -146,16 +146,20 @@ func personNamed(all []client.Person, text string) (client.Person, error) {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	var confirm, fromStdin bool
+	var confirm, restored, fromStdin bool
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Check ports, clock, disk and every resource", Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if restored {
+				return a.confirmRestore(cmd.Context(), fromStdin)
+			}
 			if confirm {
 				return a.confirmClock(cmd.Context(), fromStdin)
 			}
 			return a.doctor(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&restored, "confirm-restore", false, "say that a restored ledger is the right one")
 	cmd.Flags().BoolVar(&confirm, "confirm-clock", false, "say that the gateway's clock is right after it was stepped")
 	a.passphraseFlag(cmd, &fromStdin)
 	return cmd
@@ -221,4 +225,21 @@ func (a *app) versionCommand() *cobra.Command {
 			return emit(a, "version", map[string]string{"version": a.parts.Version}, func(map[string]string) { a.outf("curfew %s\n", clean(a.parts.Version)) })
 		},
 	}
+}
+
+func (a *app) confirmRestore(ctx context.Context, fromStdin bool) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	pass, err := a.passphrase(ctx, fromStdin, "Your passphrase, to say that the restored ledger is the right one")
+	if err != nil {
+		return err
+	}
+	done, err := c.ConfirmRestore(ctx, client.Decision{Passphrase: pass})
+	if err != nil {
+		return err
+	}
+	a.wrote(c, done.Position)
+	return emit(a, "done", done, func(client.Done) { a.done("Confirmed. Where there are two administrators, it takes both.") })
 }

@@ -187,6 +187,11 @@ func (c *Client) Doctor(ctx context.Context) (List[Finding], error) {
 	return get[List[Finding]](ctx, c, "/doctor", nil)
 }
 
+// ConfirmRestore says that a restored ledger is the right one.
+func (c *Client) ConfirmRestore(ctx context.Context, in Decision) (Done, error) {
+	return post[Done](ctx, c, "/restore/confirm", in)
+}
+
 // ConfirmClock says that the gateway's clock is right.
 func (c *Client) ConfirmClock(ctx context.Context, in Decision) (Done, error) {
 	return post[Done](ctx, c, "/clock/confirm", in)

@@ -163,6 +163,15 @@ func (n *Node) Remember(h Head, now bool) error {
 	return n.save()
 }
 
+// Restart makes h the newest head, whatever was remembered: a restored ledger is
+// shorter. Only the lawful way back may call it.
+func (n *Node) Restart(h Head) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.newest, n.written = h, 0
+	return n.save()
+}
+
 // save writes the newest head. The caller holds mu.
 func (n *Node) save() error {
 	if n.written == n.newest.Size {

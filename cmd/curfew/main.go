@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(cli.Parts{Up: up, Demo: demo.Run, Verify: verify, Version: version()}, os.Args[1:]))
+	os.Exit(cli.Main(cli.Parts{Up: up, Demo: demo.Run, Restore: restore, Verify: verify, Version: version()}, os.Args[1:]))
 }
 
 // version is what the module was built as.
