@@ -40,6 +40,7 @@ type Options struct {
 	Deployment string // "": "test"
 	Resource   curfew.Resource
 	Login      string // the credential's text, a URL, for Resource.Login "file:login"
+	CA         []byte // certificates that Login may name: "sslrootcert=file:ca"
 	Roles      map[curfew.RoleName][]string
 	Record     curfew.RecordMode // "": live
 	Notices    []time.Duration
@@ -130,7 +131,8 @@ func (w *World) open(ctx context.Context, opt Options) error {
 		return err
 	}
 	credentials := filepath.Join(folder, "credentials")
-	if err := errors.Join(os.Mkdir(credentials, 0o700), os.WriteFile(filepath.Join(credentials, "login"), []byte(opt.Login), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(credentials, 0o700), os.WriteFile(filepath.Join(credentials, "login"), []byte(opt.Login), 0o600),
+		os.WriteFile(filepath.Join(credentials, "ca"), opt.CA, 0o600)); err != nil {
 		return err
 	}
 	w.Gateway = gateway.New(gateway.Parts{

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		ctx := context.Background()
-		if pg, err = servers.StartPostgres(ctx, dir); err != nil {
+		if pg, err = servers.StartPostgresWith(ctx, servers.Options{Folder: dir, TLS: true}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -46,6 +46,11 @@ func (r *removal) run(ctx context.Context) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
+	if r.made.Group == "" {
+		if err := r.findGroup(ctx); err != nil {
+			return err
+		}
+	}
 	if err == nil {
 		r.oid = oid
 		for _, step := range []func(context.Context) error{r.lock, r.terminate, r.rollback, r.drop} {
@@ -54,10 +59,23 @@ func (r *removal) run(ctx context.Context) error {
 			}
 		}
 	}
+	if err != nil && r.oid != "" { // somebody else dropped it: its sessions are ghosts
+		if err := r.terminate(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.cleanGroup(ctx); err != nil {
 		return err
 	}
 	return r.verify(ctx)
+}
+
+// findGroup looks for the group of a lease whose making never answered.
+func (r *removal) findGroup(ctx context.Context) error {
+	own := r.k.named("g") + "l_" + strings.TrimPrefix(r.plan.Account, r.k.named("l"))
+	return r.c.QueryRow(ctx, `SELECT coalesce((SELECT rolname::text FROM pg_roles WHERE rolname = $1), (SELECT g.rolname::text FROM pg_auth_members m
+		JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles l ON l.oid = m.member WHERE l.rolname = $2 AND starts_with(g.rolname, $3) LIMIT 1), '')`,
+		own, r.plan.Account, r.k.named("g")).Scan(&r.made.Group)
 }
 
 // lock makes the account powerless: nobody logs in, and what it was a member of is gone.
@@ -196,6 +214,7 @@ func (r *removal) handOver(ctx context.Context, role string) error {
 func (r *removal) keepOwned(ctx context.Context, c *pgx.Conn, role string) error {
 	rows, err := c.Query(ctx, `SELECT pg_describe_object(classid, objid, 0) FROM pg_shdepend
 		WHERE refclassid = 'pg_authid'::regclass AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND deptype = 'o'
+		AND classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass)
 		AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`, role)
 	if err != nil {
 		return err
@@ -343,7 +362,7 @@ func clearDefaults(ctx context.Context, c *pgx.Conn, group string) error {
 	rows, err := c.Query(ctx, `
 		WITH d AS (SELECT d.*, n.nspname, CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS things
 		  FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace WHERE defaclrole = (SELECT oid FROM pg_roles WHERE rolname = $1))
-		SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %s', $1::text, coalesce(format('IN SCHEMA %I', nspname), ''), things,
+		SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %s', $1::text, CASE WHEN nspname IS NULL THEN '' ELSE format('IN SCHEMA %I', nspname) END, things,
 		  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) FROM d, aclexplode(defaclacl) a WHERE a.grantee <> d.defaclrole
 		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO %I', $1::text, things, $1::text) FROM d WHERE defaclnamespace = 0
 		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT %s ON %s TO PUBLIC', $1::text, CASE things WHEN 'TYPES' THEN 'USAGE' ELSE 'EXECUTE' END, things) FROM d

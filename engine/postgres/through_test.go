@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -313,5 +314,94 @@ func TestCtrlCInPsql(t *testing.T) {
 	_ = cmd.Wait()
 	if !strings.Contains(out.String(), "canceling statement due to user request") {
 		t.Error(out.String())
+	}
+}
+
+func TestTLSOnBothSides(t *testing.T) {
+	cert := authority(t)
+	w := world(t, "tls", func(o *enginetest.Options) {
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		o.Login = strings.Replace(o.Login, "sslmode=disable", "sslmode=verify-full&sslrootcert=file:ca", 1)
+		o.CA = pg.CA
+	})
+	g := w.Grant("write", time.Hour)
+	out, err := psql(t, w, g, "PGSSLMODE=require PGCHANNELBINDING=require", "SELECT count(*) AS n FROM orders;\n\\conninfo\n")
+	if err != nil || !strings.Contains(out, "100") {
+		t.Fatal(err, out)
+	}
+	cfg, err := pgx.ParseConfig(throughURL(w, g, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.TLSConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // a certificate of this test's own
+	c, err := pgx.ConnectConfig(ctx(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.CopyFrom(ctx(t), pgx.Identifier{"orders"}, []string{"cust"}, pgx.CopyFromSlice(10_000, func(int) ([]any, error) { return []any{"copied"}, nil }))
+	if err != nil || n != 10_000 {
+		t.Fatal(n, err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := c.PgConn().Exec(context.Background(), "SELECT pg_sleep(20)").ReadAll(); done <- err }()
+	time.Sleep(100 * time.Millisecond)
+	if err := c.PgConn().CancelRequest(ctx(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; codeOf(err) != "57014" {
+		t.Fatal(err)
+	}
+	go func() { time.Sleep(100 * time.Millisecond); w.Revoke(g.ID) }()
+	if _, err := c.Exec(ctx(t), "SELECT pg_sleep(5)"); codeOf(err) != "57P01" {
+		t.Error("the farewell through TLS:", err)
+	}
+	_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'copied'")
+}
+
+func TestADatabaseThatIsNotTheResource(t *testing.T) {
+	w := world(t, "other")
+	g := w.Grant("read", time.Hour)
+	for name, want := range map[string]string{"shop-db": "", "shop": "", "billing": "3D000"} {
+		c, err := pgx.Connect(ctx(t), strings.Replace(throughURL(w, g, ""), "/shop-db", "/"+name, 1))
+		if codeOf(err) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			_ = c.Close(ctx(t))
+		}
+	}
+}
+
+func TestTheClientsSettingsPassAndOursWin(t *testing.T) {
+	w := world(t, "settings")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "&timezone=Asia/Tokyo&options=-c%20work_mem%3D5MB%20-c%20client_connection_check_interval%3D0%20-c%20application_name%3Dx")
+	for name, want := range map[string]string{"TimeZone": "Asia/Tokyo", "work_mem": "5MB", "client_connection_check_interval": "200ms"} {
+		var got string
+		if err := c.QueryRow(ctx(t), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q: %v", name, got, err)
+		}
+	}
+}
+
+func TestUnknownMessagesEndTheSession(t *testing.T) {
+	w := world(t, "unknown")
+	for name, raw := range map[string]string{"a function call": "F\x00\x00\x00\x0e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00", "nonsense": "!\x00\x00\x00\x04", "a startup": "\x00\x00\x00\x08\x04\xd2\x16\x2f"} {
+		g := w.Grant("read", time.Hour)
+		conn, err := through(t, w, g, "").PgConn().Hijack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Conn.Write([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := conn.Frontend.Receive()
+		if e, ok := got.(*pgproto3.ErrorResponse); !ok || e.Severity != "FATAL" || e.Code != "08P01" {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+		_ = conn.Conn.Close()
+		if all := items(t, w, g.ID); all[len(all)-1].Code != string(curfew.CauseProtocol) || find(all, record.Refused, "") == nil {
+			t.Errorf("%s: %+v", name, all)
+		}
 	}
 }
