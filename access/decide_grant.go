@@ -107,6 +107,18 @@ func (st *State) overFor(g *Grant, now time.Time) curfew.Cause {
 	return ""
 }
 
+// andVerified adds that grants which end without ever having had an account have
+// left nothing at the target.
+func (st *State) andVerified(facts []Fact) []Fact {
+	out := facts
+	for _, f := range facts {
+		if e, ok := f.Body.(curfew.GrantEnded); ok && st.leaseOf[e.Grant] == nil {
+			out = append(out[:len(out):len(out)], Fact{curfew.KindGrantVerified, curfew.GrantVerified{Grant: e.Grant}})
+		}
+	}
+	return out
+}
+
 func ended(g *Grant, cause curfew.Cause) Fact {
 	return Fact{curfew.KindGrantEnded, curfew.GrantEnded{Grant: g.ID, Cause: cause}}
 }

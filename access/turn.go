@@ -138,7 +138,7 @@ func (s *Service) decideJob(j *job, at time.Time, drafts *[]ledger.Draft) error 
 		return nil
 	}
 	j.first = len(*drafts)
-	if err := s.draft(facts, at, drafts); err != nil {
+	if err := s.draft(s.tentative.andVerified(facts), at, drafts); err != nil {
 		return err
 	}
 	j.drafts = len(*drafts) - j.first

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer func() { _ = pg.Stop() }()
-		if err := pg.Prepare(ctx, "shop"); err == nil {
+		if err = pg.Prepare(ctx, "shop"); err == nil {
 			err = pg.Exec(ctx, "shop", shopTables()...)
 		}
 		if err == nil {

