@@ -469,3 +469,27 @@ func TestARestoredLedgerGivesNothingUntilTwoConfirm(t *testing.T) {
 		w.do(w.asking(alice, "read", time.Hour))
 	})
 }
+
+func TestAFollowerSeesWhatItIsToldOf(t *testing.T) {
+	inWorld(t, "the state holds the events", func(w *world) {
+		ctx, cancel := context.WithCancel(w.ctx)
+		done := make(chan error, 1)
+		go func() {
+			done <- w.s.Follow(ctx, 0, func(events []curfew.Event) error {
+				w.s.View(func(st *State) {
+					if last := events[len(events)-1].Position; st.Size < last {
+						t.Errorf("told of event %d by a state of %d", last, st.Size)
+					}
+				})
+				return nil
+			})
+		}()
+		w.l.after = func([]ledger.Draft) error { time.Sleep(time.Millisecond); return nil } // durable, and not yet folded
+		w.ask(alice, "write", time.Hour)
+		w.ask(dana, "write", time.Hour)
+		w.l.after = nil
+		synctest.Wait()
+		cancel()
+		<-done
+	})
+}

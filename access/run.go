@@ -32,6 +32,7 @@ func Open(ctx context.Context, p Parts) (*Service, error) {
 	}
 	st.rules()
 	s.state = st
+	s.folded.Set(st.Size)
 	return s, nil
 }
 
@@ -200,13 +201,16 @@ func (s *Service) retry(ctx context.Context) {
 }
 
 // Follow calls f with every event after position after, in order and in
-// batches, until ctx ends or f fails.
+// batches, until ctx ends or f fails. The state that f sees holds the events it
+// is called with.
 func (s *Service) Follow(ctx context.Context, after uint64, f func([]curfew.Event) error) error {
 	for {
-		if err := s.parts.Ledger.Wait(ctx, after); err != nil {
+		if err := s.folded.Wait(ctx, after); err != nil {
 			return err
 		}
-		events, err := s.parts.Ledger.Read(ctx, after+1, 1024)
+		var size uint64
+		s.View(func(st *State) { size = st.Size })
+		events, err := s.parts.Ledger.Read(ctx, after+1, int(min(size-after, 1024)))
 		if err != nil {
 			return err
 		}

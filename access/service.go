@@ -33,8 +33,9 @@ type Service struct {
 	stepped   steps
 	pace      pace
 
-	mu    sync.RWMutex
-	state *State // guarded by mu; only turns change it
+	mu     sync.RWMutex
+	state  *State        // guarded by mu; only turns change it
+	folded ledger.Growth // how far the state that readers see has come
 
 	liveMu  sync.Mutex
 	live    map[curfew.SessionID]*Permit                    // guarded by liveMu

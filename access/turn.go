@@ -196,6 +196,7 @@ func (s *Service) publish(events []curfew.Event) {
 	}
 	s.state.rules()
 	s.mu.Unlock()
+	s.folded.Set(events[len(events)-1].Position)
 	for _, e := range events {
 		s.act(e)
 	}

@@ -180,7 +180,7 @@ func again(err error) bool {
 	if !errors.As(err, &pg) {
 		return false
 	}
-	return slices.Contains([]string{"40P01", "55P03", "40001"}, pg.Code) || pg.Code == "XX000" && strings.Contains(pg.Message, "concurrently updated")
+	return slices.Contains([]string{"40P01", "55P03", "40001", "23505", "42710"}, pg.Code) || pg.Code == "XX000" && strings.Contains(pg.Message, "concurrently updated")
 }
 
 // quote writes an identifier.
