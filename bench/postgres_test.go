@@ -25,10 +25,9 @@ import (
 
 // bench is a real server, and the ways to it.
 type ways struct {
-	server  *servers.Postgres
-	account string // of the lease: for direct and bare
-	urls    map[string]string
-	names   []string
+	server *servers.Postgres
+	urls   map[string]string
+	names  []string
 }
 
 func newWays(b *testing.B) *ways {

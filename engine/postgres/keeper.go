@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -183,6 +184,21 @@ func again(err error) bool {
 	return slices.Contains([]string{"40P01", "55P03", "40001", "23505", "42710"}, pg.Code) || pg.Code == "XX000" && strings.Contains(pg.Message, "concurrently updated")
 }
 
+// execAgain runs one statement, and runs it again where another one got in its way.
+func execAgain(ctx context.Context, c *pgx.Conn, sql string) error {
+	for try := 0; ; try++ {
+		_, err := c.Exec(ctx, sql)
+		if err == nil || !again(err) || try == 20 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(1+rand.IntN(10*(try+1))) * time.Millisecond):
+		}
+	}
+}
+
 // quote writes an identifier.
 func quote(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
@@ -214,7 +230,7 @@ func (k *keeper) Limit(ctx context.Context, p lease.Plan, until time.Time) error
 		return err
 	}
 	return k.with(ctx, k.free(&k.doors), "limit "+string(p.Lease), func(c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" VALID UNTIL "+literal(stamp(until)))
+		err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" VALID UNTIL "+literal(stamp(until)))
 		return err
 	})
 }
@@ -231,12 +247,12 @@ func (k *keeper) Unlock(ctx context.Context, p lease.Plan, _ lease.Made) (string
 	}
 	shut := func(ctx context.Context) error {
 		return k.with(ctx, k.free(&k.doors), "lock "+string(p.Lease), func(c *pgx.Conn) error {
-			_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" NOLOGIN PASSWORD NULL")
+			err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" NOLOGIN PASSWORD NULL")
 			return gone(err)
 		})
 	}
 	err = k.with(ctx, k.free(&k.doors), "unlock "+string(p.Lease), func(c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "ALTER ROLE "+quote(p.Account)+" LOGIN PASSWORD "+literal(verifier))
+		err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" LOGIN PASSWORD "+literal(verifier))
 		return err
 	})
 	return password, shut, err

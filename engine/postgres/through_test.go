@@ -309,7 +309,12 @@ func TestCtrlCInPsql(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(700 * time.Millisecond)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)' AND state = 'active'")
+		if err == nil && n == "1" {
+			break
+		}
+	}
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	_ = cmd.Wait()
 	if !strings.Contains(out.String(), "canceling statement due to user request") {
