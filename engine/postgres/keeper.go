@@ -175,7 +175,8 @@ func (k *keeper) wrap(err error) error {
 	return curfew.Errorf(curfew.Unavailable, "%s: %s (%s)", name, pg.Message, pg.Code).WithRule("resource.down")
 }
 
-// again reports whether a whole transaction may be tried again (LEASES.md 3).
+// again reports whether a whole transaction may be tried again: locks, and another
+// node that made the same role in the same moment.
 func again(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/lease"
@@ -42,7 +44,13 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		return m.Run()
+		code := m.Run()
+		_ = pg.Stop()
+		if err := goleak.Find(); err != nil && code == 0 && flag.Lookup("test.fuzzworker").Value.String() != "true" {
+			fmt.Fprintln(os.Stderr, "something goes on after the tests:", err)
+			return 1
+		}
+		return code
 	}())
 }
 

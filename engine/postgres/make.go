@@ -229,12 +229,23 @@ func without(ctx context.Context, c *pgx.Conn, r rule, table string, minus []rul
 func (k *keeper) makeGroup(ctx context.Context, c *pgx.Conn, group string, rights []right) error {
 	k.groups.Lock()
 	defer k.groups.Unlock()
-	for try := 0; ; try++ {
+	return retry(ctx, func() error {
 		if ok, err := holds(ctx, c, group, rights); err == nil && ok {
 			return nil
 		}
-		err := k.grantAll(ctx, c, group, rights)
-		if err == nil || !again(err) || try == 20 {
+		return k.grantAll(ctx, c, group, rights)
+	})
+}
+
+// mostTries bounds how often a whole transaction is tried again at once.
+const mostTries = 20
+
+// retry runs a whole transaction until it went through, or failed for a reason
+// that others' transactions have nothing to do with.
+func retry(ctx context.Context, f func() error) error {
+	for try := 0; ; try++ {
+		err := f()
+		if err == nil || !again(err) || try == mostTries {
 			return err
 		}
 		select {
@@ -293,6 +304,10 @@ func (k *keeper) grantAll(ctx context.Context, c *pgx.Conn, group string, rights
 
 // makeRole makes the lease's own role, locked, a member of the group and of nothing else.
 func (k *keeper) makeRole(ctx context.Context, c *pgx.Conn, p lease.Plan, group string) error {
+	return retry(ctx, func() error { return k.tryRole(ctx, c, p, group) })
+}
+
+func (k *keeper) tryRole(ctx context.Context, c *pgx.Conn, p lease.Plan, group string) error {
 	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 		var is bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.Account).Scan(&is); err != nil {

@@ -285,8 +285,16 @@ func TestPsqlSeesNoticesAndTheFarewell(t *testing.T) {
 	if err != nil || !strings.Contains(out, "WARNING:  Curfew:") {
 		t.Error("no warning:", err, out)
 	}
-	go func() { time.Sleep(500 * time.Millisecond); w.Revoke(g.ID) }()
-	out, err = psql(t, w, g, "", "SELECT pg_sleep(5);\n")
+	go func() {
+		for {
+			time.Sleep(20 * time.Millisecond)
+			if ids := w.Sessions(g.ID); find(w.Items(ids[len(ids)-1]), record.Statement, "pg_sleep(7)") != nil {
+				break
+			}
+		}
+		w.Revoke(g.ID)
+	}()
+	out, err = psql(t, w, g, "", "SELECT pg_sleep(7);\n")
 	for _, want := range []string{"FATAL:  Curfew: your access to shop-db ended at", "DETAIL:", "HINT:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %v: %s", want, err, out)
