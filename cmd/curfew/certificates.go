@@ -56,6 +56,13 @@ func openCertificates(o options, folder string) (certificates, error) {
 	if name, err := os.Hostname(); err == nil {
 		names = append(names, name)
 	}
+	for _, name := range o.names {
+		if ip := net.ParseIP(name); ip != nil {
+			ips = append(ips, ip)
+		} else {
+			names = append(names, name)
+		}
+	}
 	pair, err := issue(ca, key, names, ips)
 	if err != nil {
 		return certificates{}, err

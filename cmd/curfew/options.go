@@ -21,6 +21,7 @@ type options struct {
 	credentials string
 	tlsCert     string
 	tlsKey      string
+	names       []string // further host names and addresses of the listeners
 	notices     []time.Duration
 	witness     string
 	addresses   string // a file that gets the addresses, one a line; for scripts
@@ -29,7 +30,7 @@ type options struct {
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
-	var notices string
+	var notices, names string
 	f := flag.NewFlagSet("curfew up", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.data, "data", "curfew-data", "folder of the ledger, the recordings and the rest of the state")
@@ -41,6 +42,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.credentials, "credentials", "", "folder of target credentials (file:NAME); default: credentials in the node's folder")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate of the listeners (PEM); default: one of an own authority")
 	f.StringVar(&o.tlsKey, "tls-key", "", "its key (PEM)")
+	f.StringVar(&names, "names", "", "host names and addresses that clients use for the listeners, with commas between them")
 	f.StringVar(&notices, "notices", "5m,1m", "how long before the end people are told, longest first")
 	f.StringVar(&o.witness, "witness", "", "file, kept elsewhere, that every signed head is appended to")
 	f.StringVar(&o.addresses, "addresses", "", "file that gets the addresses that are listened on, and the sign-in link")
@@ -57,6 +59,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			return o, curfew.Errorf(curfew.Invalid, "--notices: %.40q is no duration", text).WithFix("for example --notices 5m,1m")
 		}
 		o.notices = append(o.notices, d)
+	}
+	for _, name := range strings.Split(names, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			o.names = append(o.names, name)
+		}
 	}
 	if o.credentials == "" {
 		o.credentials = filepath.Join(o.node, "credentials")

@@ -56,7 +56,7 @@ func (r *running) api() http.Handler {
 	apiHost, _, _ := net.SplitHostPort(r.doors[0].Addr().String())
 	door := api.Door{Host: host, Port: r.doors[1].Addr().(*net.TCPAddr).Port}
 	door.CA = r.certs.authority
-	hosts := append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...)
+	hosts := append(append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: engines(),
 		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
