@@ -37,7 +37,7 @@ func (r *relay) down() error {
 // message needs.
 func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 	b := in.held()
-	pass := 0
+	pass, answers := 0, int64(0)
 	r.log.received(len(b))
 	for {
 		if *passing > 0 {
@@ -69,6 +69,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			return 0, err
 		}
 		if kind == 'Z' {
+			answers++
 			if n := r.s.Notice(); n != nil {
 				if err := r.write(b[:pass], true); err != nil {
 					return 0, err
@@ -87,6 +88,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			return 0, err
 		}
 		in.start += pass
+		r.turns.answered.Add(answers)
 	}
 	return more, nil
 }
@@ -147,6 +149,9 @@ func (r *relay) settle(kind byte, body []byte) error {
 		it, ok = r.log.failed(code, message)
 	case 'Z':
 		r.log.ready()
+		if len(body) == 1 {
+			r.turns.state.Store(int32(body[0]))
+		}
 	case 'G':
 		r.log.copyIn()
 	case '1', '2', '3':

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -187,17 +186,10 @@ func again(err error) bool {
 
 // execAgain runs one statement, and runs it again where another one got in its way.
 func execAgain(ctx context.Context, c *pgx.Conn, sql string) error {
-	for try := 0; ; try++ {
+	return retry(ctx, func() error {
 		_, err := c.Exec(ctx, sql)
-		if err == nil || !again(err) || try == 20 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(1+rand.IntN(10*(try+1))) * time.Millisecond):
-		}
-	}
+		return err
+	})
 }
 
 // quote writes an identifier.

@@ -44,12 +44,15 @@ type relay struct {
 	toClient sync.Mutex
 	boundary bool // guarded by toClient
 
+	turns    turns
 	leaving  atomic.Bool // the client said good-bye: the target may close
 	lastWord atomic.Bool // the target said itself why it closes
 }
 
 func newRelay(s *session.Session, client, target net.Conn) *relay {
-	return &relay{s: s, client: client, target: target, log: newStatements(), boundary: true}
+	r := &relay{s: s, client: client, target: target, log: newStatements(), boundary: true}
+	r.turns.state.Store('I')
+	return r
 }
 
 // farewell tells the client why it is over, at a message boundary, by the time

@@ -107,6 +107,10 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 	cfg.RuntimeParams = runtimeParams(params, s.Permit().Session())
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if pg := new(pgconn.PgError); errors.As(err, &pg) && (pg.Code == "42704" || pg.Code == "22023") {
+		delete(cfg.RuntimeParams, checkInterval) // a server older than 14, or not on Linux, does not know it
+		conn, err = pgconn.ConnectConfig(ctx, cfg)
+	}
 	if err != nil {
 		return nil, "", targetError(res, err)
 	}

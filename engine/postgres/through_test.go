@@ -418,3 +418,31 @@ func TestUnknownMessagesEndTheSession(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusIsAnsweredByTheGateway(t *testing.T) {
+	w := world(t, "status")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "")
+	for _, state := range []string{"", "BEGIN", "SELECT 1/0"} {
+		if state != "" {
+			_, _ = c.PgConn().Exec(ctx(t), state).ReadAll()
+		}
+		got, err := c.PgConn().Exec(ctx(t), "SELECT curfew.status();").ReadAll()
+		if err != nil || len(got) != 1 || !strings.Contains(string(got[0].Rows[0][0]), "shop-db as read until") {
+			t.Fatal(state, got, err)
+		}
+		if want := map[string]byte{"": 'I', "BEGIN": 'T', "SELECT 1/0": 'E'}[state]; c.PgConn().TxStatus() != want {
+			t.Errorf("after %q the transaction is %c", state, c.PgConn().TxStatus())
+		}
+	}
+	if _, err := c.PgConn().Exec(ctx(t), "ROLLBACK; SELECT curfew.status()").ReadAll(); codeOf(err) != "3F000" {
+		t.Error("with another statement it is the target's:", err)
+	}
+	var text string
+	if err := c.QueryRow(ctx(t), "SELECT 'still here'").Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(pg.Log(), "statement: SELECT curfew.status();") {
+		t.Error("the target saw it")
+	}
+}

@@ -81,6 +81,13 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
+		if frames.left == 0 && isStatus(in.held()) && r.turns.idle() {
+			if err := r.status(); err != nil {
+				return err
+			}
+			in.start = in.end
+			continue
+		}
 		pass, more, leave, err := frames.scan(in.held())
 		if leave {
 			r.leaving.Store(true)
@@ -119,6 +126,7 @@ func (r *relay) send(b []byte) error {
 func (r *relay) message(kind byte, body []byte) error {
 	switch kind {
 	case 'Q':
+		r.turns.asked.Add(1)
 		text, err := cstring(body)
 		if err != nil {
 			return err
@@ -137,6 +145,7 @@ func (r *relay) message(kind byte, body []byte) error {
 	case 'C':
 		return r.log.close(body)
 	case 'S':
+		r.turns.asked.Add(1)
 		r.log.sync()
 	case 'c', 'f':
 		r.log.copyEnd()
