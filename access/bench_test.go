@@ -58,3 +58,25 @@ func BenchmarkAuthorize(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGate is P2: what every message pays, the atomic alone and with its clocks.
+func BenchmarkGate(b *testing.B) {
+	now := time.Now()
+	p := newPermit("s_1", Grant{ID: "gr_1"}, curfew.Resource{}, curfew.Permission{}, now, now.Add(time.Hour))
+	b.Run("atomic", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if p.Over() {
+				b.Fatal("over")
+			}
+		}
+	})
+	b.Run("with its clocks", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if p.Over() || p.Due(time.Now()) {
+				b.Fatal("over")
+			}
+		}
+	})
+}
