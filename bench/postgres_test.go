@@ -230,7 +230,10 @@ func pgbench(b *testing.B, url, script, mode, clients string) float64 {
 	if err != nil {
 		b.Fatalf("pgbench: %v: %s", err, out)
 	}
-	_, rest, _ := strings.Cut(string(out), "tps = ") // without the time to connect
+	_, rest, ok := strings.Cut(string(out), "tps = ")
+	if !ok {
+		b.Fatalf("pgbench said %s", out)
+	} // without the time to connect
 	text, _, _ := strings.Cut(rest, " ")
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // Bounds of mode live: an item is durable within durableBound; flushes come in
 // steps of flushEvery, so that one fsync serves many items.
 const (
-	flushEvery   = 10 * time.Millisecond
+	flushEvery   = 25 * time.Millisecond
 	durableBound = 50 * time.Millisecond
 	// A recorder that is behind for this long has failed: the session ends.
 	stuckBound = 10 * time.Second
