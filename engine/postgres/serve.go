@@ -119,7 +119,11 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 		return nil, "", errors.Join(targetError(res, err), conn.Close(ctx))
 	}
 	hijacked, err := conn.Hijack()
-	return hijacked, account.User, err
+	if err != nil {
+		return nil, "", targetError(res, err)
+	}
+	hijacked.Frontend, hijacked.Config.Password = nil, "" // buffers and a secret that nobody needs any more
+	return hijacked, account.User, nil
 }
 
 func targetError(res curfew.Resource, err error) error {
