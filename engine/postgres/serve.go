@@ -27,7 +27,7 @@ const targetBound = 20 * time.Second
 const leaveBound = 100 * time.Millisecond
 
 // checkInterval is the setting by which a server looks whether its client, the
-// gateway, is still there: the net under a dead node (LEASES.md 7).
+// gateway, is still there: the net under a dead node, not the cut.
 const checkInterval = "client_connection_check_interval"
 
 // serve opens the session of a client that has proved who it is, and relays.
