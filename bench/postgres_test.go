@@ -26,6 +26,7 @@ import (
 // ways is a real server, and the ways to it.
 type ways struct {
 	server *servers.Postgres
+	world  *enginetest.World
 	urls   map[string]string
 	names  []string
 }
@@ -50,11 +51,15 @@ func newWays(b *testing.B) *ways {
 	})
 	g := w.Grant("all", time.Hour)
 	bare := bareRelay(b, p.Address())
-	return &ways{server: p, names: []string{"direct", "bare", "engine"}, urls: map[string]string{
+	return &ways{server: p, world: w, names: []string{"direct", "bare", "engine"}, urls: map[string]string{
 		"direct": p.URL("plain", "plain", "shop"),
 		"bare":   "postgres://plain:plain@" + bare + "/shop?sslmode=disable",
-		"engine": fmt.Sprintf("postgres://%s:%s@%s/shop?sslmode=disable", g.User, g.Password, w.Address),
+		"engine": urlOf(w, g),
 	}}
+}
+
+func urlOf(w *enginetest.World, g enginetest.Grant) string {
+	return fmt.Sprintf("postgres://%s:%s@%s/shop?sslmode=disable", g.User, g.Password, w.Address)
 }
 
 func (w *ways) connect(b *testing.B, name string) *pgconn.PgConn {
@@ -243,3 +248,36 @@ func pgbench(b *testing.B, url, script, mode, clients string) float64 {
 }
 
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+
+// BenchmarkPostgresCut is R2: from a revocation to the client's seeing it, with
+// fifty sessions of one grant in the middle of a statement.
+func BenchmarkPostgresCut(b *testing.B) {
+	w := newWays(b)
+	const sessions = 50
+	var took []time.Duration
+	for b.Loop() {
+		g := w.world.Grant("all", time.Hour)
+		seen := make(chan time.Time, sessions)
+		for range sessions {
+			c, err := pgconn.Connect(context.Background(), urlOf(w.world, g))
+			if err != nil {
+				b.Fatal(err)
+			}
+			go func() {
+				_, _ = c.Exec(context.Background(), "SELECT pg_sleep(60)").ReadAll()
+				seen <- time.Now()
+				_ = c.Close(context.Background())
+			}()
+		}
+		time.Sleep(100 * time.Millisecond) // the statements run
+		began := time.Now()
+		w.world.Revoke(g.ID)
+		for range sessions {
+			took = append(took, (<-seen).Sub(began))
+		}
+		w.world.Await(g.ID, "verified")
+	}
+	b.ReportMetric(quantile(took, 0.5)/1000, "seen-p50-ms")
+	b.ReportMetric(quantile(took, 0.99)/1000, "seen-p99-ms")
+	b.ReportMetric(quantile(took, 1)/1000, "seen-worst-ms")
+}

@@ -27,7 +27,7 @@ const targetBound = 20 * time.Second
 const leaveBound = 100 * time.Millisecond
 
 // checkInterval is the setting by which a server looks whether its client, the
-// gateway, is still there: the net under a dead node (LEASES.md 7).
+// gateway, is still there: the net under a dead node, not the cut.
 const checkInterval = "client_connection_check_interval"
 
 // serve opens the session of a client that has proved who it is, and relays.
@@ -119,7 +119,11 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 		return nil, "", errors.Join(targetError(res, err), conn.Close(ctx))
 	}
 	hijacked, err := conn.Hijack()
-	return hijacked, account.User, err
+	if err != nil {
+		return nil, "", targetError(res, err)
+	}
+	hijacked.Frontend, hijacked.Config.Password = nil, "" // buffers and a secret that nobody needs any more
+	return hijacked, account.User, nil
 }
 
 func targetError(res curfew.Resource, err error) error {

@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/lease"
+)
+
+// Check says how the target is set up, for the doctor.
+func (k *keeper) Check(ctx context.Context) []lease.Finding {
+	var out []lease.Finding
+	err := k.with(ctx, k.free(&k.doors), "doctor", func(c *pgx.Conn) error {
+		var version string
+		var super, createrole, signal, stats bool
+		err := c.QueryRow(ctx, `SELECT current_setting('server_version'), rolsuper, rolcreaterole,
+			pg_has_role(current_user, 'pg_signal_backend', 'USAGE'), pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+			FROM pg_roles WHERE rolname = current_user`).Scan(&version, &super, &createrole, &signal, &stats)
+		if err != nil {
+			return err
+		}
+		user := quote(c.Config().User)
+		out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
+		if super {
+			out = append(out, lease.Finding{OK: true, Warn: true, Text: "the gateway's own login is a superuser", Fix: "give it a login with CREATEROLE instead"})
+		}
+		if !createrole && !super {
+			out = append(out, lease.Finding{Text: "the gateway's own login cannot make roles", Fix: "as a superuser: ALTER ROLE " + user + " CREATEROLE"})
+		}
+		if createrole && major(c) < 16 {
+			out = append(out, lease.Finding{OK: true, Warn: true, Text: "on PostgreSQL 15 and older a CREATEROLE login can make itself the server's own operating system account", Fix: "move to 16 or newer, and guard this credential like the server's root password"})
+		}
+		if !signal && !super {
+			out = append(out, lease.Finding{Text: "the gateway's own login cannot end other backends", Fix: "GRANT pg_signal_backend TO " + user})
+		}
+		if !stats && !super {
+			out = append(out, lease.Finding{OK: true, Warn: true, Text: "the gateway's own login does not see what others run", Fix: "GRANT pg_read_all_stats TO " + user})
+		}
+		return nil
+	})
+	if err != nil {
+		f := lease.Finding{Text: err.Error()}
+		if e := new(curfew.Error); errors.As(err, &e) {
+			f.Fix = e.Fix
+		}
+		out = append(out, f)
+	}
+	return out
+}
