@@ -6,181 +6,144 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"iter"
 
 	"github.com/curfewhq/curfew"
 )
 
-// An export is a magic line and frames: a type byte, a length, a text. Frames of
-// events come in order, each head after the events that it is over.
+// An export is a magic line and frames: a type byte, a length (4 bytes,
+// big-endian), that many bytes. The frame of an event is the hash that was stored
+// with it and its canonical encoding; a head's is the signed note, after the
+// events that it is over.
 const (
 	exportMagic = "curfew ledger export 1\n"
 	frameEvent  = 'e'
 	frameHead   = 'h'
-	maxFrame    = MaxBody + 4096
+	frameHeader = 5
+	// maxEvent is the longest frame of an event: hash, fixed fields, kind, body.
+	maxEvent = 32 + 1 + 8 + 8 + 2 + MaxKind + 4 + MaxBody
 )
 
 // Export writes everything a stranger needs to verify the ledger.
-func Export(ctx context.Context, w io.Writer, src Source) error {
-	buf := bufio.NewWriterSize(w, 1<<20)
+func Export(ctx context.Context, w io.Writer, s Store) error {
+	buf := bufio.NewWriterSize(w, 1<<18)
 	if _, err := buf.WriteString(exportMagic); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the export")
 	}
-	var at, after uint64
-	for {
-		events, err := src.Read(ctx, at+1, pageOfEvents)
+	var frame []byte
+	for r, err := range Live(s).Records(ctx) {
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			if err := writeFrame(buf, frameEvent, AppendLeaf(nil, e)); err != nil {
-				return err
-			}
-			at = e.Position
-		}
-		if len(events) < pageOfEvents {
-			break
-		}
-	}
-	for {
-		heads, err := src.Heads(ctx, after, pageOfEvents)
-		if err != nil {
+		if frame, err = appendFrame(frame[:0], r); err != nil {
 			return err
 		}
-		for _, h := range heads {
-			if err := writeFrame(buf, frameHead, h); err != nil {
-				return err
-			}
-			if after, err = sizeOf(h); err != nil {
-				return err
-			}
-			if after >= at { // what came after the last event read belongs to the next export
-				return flush(buf)
-			}
-		}
-		if len(heads) < pageOfEvents {
-			return flush(buf)
+		if _, err := buf.Write(frame); err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "write the export")
 		}
 	}
-}
-
-func flush(buf *bufio.Writer) error {
 	if err := buf.Flush(); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the export")
 	}
 	return nil
 }
 
-func writeFrame(w io.Writer, kind byte, text []byte) error {
-	head := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(text)))
-	_, err := w.Write(append(head, text...))
-	if err != nil {
-		return curfew.Wrap(curfew.Unavailable, err, "write the export")
+// appendFrame writes a record. What was changed by hand into something that no
+// frame can hold is not exported: verifying the ledger itself names it.
+func appendFrame(buf []byte, r Record) ([]byte, error) {
+	start := len(buf)
+	limit := maxEvent
+	if r.Note != nil {
+		buf = append(append(buf, frameHead, 0, 0, 0, 0), r.Note...)
+		limit = maxHead
+	} else {
+		buf = append(append(buf, frameEvent, 0, 0, 0, 0), r.Hash[:]...)
+		buf = AppendLeaf(buf, r.Event)
 	}
-	return nil
-}
-
-// sizeOf reads how many events a head says it is over.
-func sizeOf(signed []byte) (uint64, error) {
-	var size uint64
-	line := 0
-	for _, c := range signed {
-		switch {
-		case c == '\n':
-			if line++; line == 2 {
-				return size, nil
-			}
-		case line == 1:
-			if c < '0' || c > '9' || size > 1<<60 {
-				return 0, curfew.Errorf(curfew.Corrupt, "a signed head cannot be read")
-			}
-			size = size*10 + uint64(c-'0')
-		}
+	size := len(buf) - start - frameHeader
+	if size > limit || len(r.Event.Kind) > MaxKind {
+		return nil, curfew.Errorf(curfew.Corrupt, "event %d or its head was changed by hand: it is too long", max(r.Event.Position, r.Size))
 	}
-	return 0, curfew.Errorf(curfew.Corrupt, "a signed head cannot be read")
+	binary.BigEndian.PutUint32(buf[start+1:], uint32(size))
+	return buf, nil
 }
 
-// Exported is an export that has been read: a Source.
-type Exported struct {
-	events []curfew.Event
-	heads  [][]byte
-	sizes  []uint64
-}
+// Exported is an export that is being read: a Source that can be gone through once.
+type Exported struct{ r *bufio.Reader }
 
-// ReadExport reads what Export wrote. A file that was cut short reads up to
-// there: verifying says so.
+// ReadExport reads what Export wrote. Nothing but the first line is read before
+// its records are asked for.
 func ReadExport(r io.Reader) (*Exported, error) {
-	buf := bufio.NewReaderSize(r, 1<<20)
+	buf := bufio.NewReaderSize(r, 1<<18)
 	magic := make([]byte, len(exportMagic))
 	if _, err := io.ReadFull(buf, magic); err != nil || string(magic) != exportMagic {
 		return nil, curfew.Errorf(curfew.Invalid, "this is no export of a ledger").WithFix("make one: curfew ledger export -o ledger.curfew")
 	}
-	x := &Exported{}
-	for {
-		kind, text, err := readFrame(buf)
-		if errors.Is(err, io.EOF) {
-			return x, nil
+	return &Exported{buf}, nil
+}
+
+// Records reads the records in the order of the file.
+func (x *Exported) Records(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		kinds := map[string]curfew.Kind{}
+		for ctx.Err() == nil {
+			r, err := readRecord(x.r, kinds)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if err := x.take(kind, text); err != nil {
-			return nil, err
-		}
+		yield(Record{}, curfew.Wrap(curfew.Unavailable, context.Cause(ctx), "read the export"))
 	}
 }
 
-func readFrame(r io.Reader) (byte, []byte, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, nil, io.EOF
+// readRecord reads a frame; io.EOF where the file ends between two. kinds saves a
+// copy of a kind's text for every event.
+func readRecord(r *bufio.Reader, kinds map[string]curfew.Kind) (Record, error) {
+	var head [frameHeader]byte
+	if _, err := io.ReadFull(r, head[:]); errors.Is(err, io.EOF) {
+		return Record{}, io.EOF
+	} else if err != nil {
+		return Record{}, cutShort(err)
 	}
+	limit, ok := map[byte]uint32{frameEvent: maxEvent, frameHead: maxHead}[head[0]]
 	size := binary.BigEndian.Uint32(head[1:])
-	if size > maxFrame {
-		return 0, nil, curfew.Errorf(curfew.Corrupt, "a frame of %d bytes", size)
+	if !ok || size > limit {
+		return Record{}, curfew.Errorf(curfew.Corrupt, "the export has a frame that is no event and no head")
 	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(r, text); err != nil {
-		return 0, nil, io.EOF
+	text, err := readBytes(r, int(size))
+	if err != nil {
+		return Record{}, err
 	}
-	return head[0], text, nil
+	if head[0] == frameHead {
+		return Record{Note: text}, nil
+	}
+	if len(text) < len(Hash{}) {
+		return Record{}, curfew.Errorf(curfew.Corrupt, "the export has an event that cannot be read")
+	}
+	e, err := parseLeaf(text[len(Hash{}):], kinds)
+	return Record{Event: e, Hash: Hash(text)}, err
 }
 
-func (x *Exported) take(kind byte, text []byte) error {
-	switch kind {
-	case frameEvent:
-		e, err := ParseLeaf(text)
-		if err != nil {
-			return err
+// readBytes allocates as the bytes come, so that a length that lies costs nothing.
+func readBytes(r io.Reader, size int) ([]byte, error) {
+	const step = 1 << 16
+	text := make([]byte, 0, min(size, step))
+	for len(text) < size {
+		from := len(text)
+		text = append(text, make([]byte, min(size-from, max(step, from)))...)
+		if _, err := io.ReadFull(r, text[from:]); err != nil {
+			return nil, cutShort(err)
 		}
-		x.events = append(x.events, e)
-	case frameHead:
-		size, err := sizeOf(text)
-		if err != nil {
-			return err
-		}
-		x.heads, x.sizes = append(x.heads, text), append(x.sizes, size)
-	default:
-		return curfew.Errorf(curfew.Corrupt, "a frame of the kind %q is not known", kind)
 	}
-	return nil
+	return text, nil
 }
 
-// Read returns events in the order of the file.
-func (x *Exported) Read(_ context.Context, from uint64, limit int) ([]curfew.Event, error) {
-	if from == 0 || from > uint64(len(x.events)) {
-		return nil, nil
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return curfew.Errorf(curfew.Corrupt, "the export was cut short in the middle of a frame")
 	}
-	rest := x.events[from-1:]
-	return rest[:min(limit, len(rest))], nil
-}
-
-// Heads returns heads over more than after events.
-func (x *Exported) Heads(_ context.Context, after uint64, limit int) ([][]byte, error) {
-	var out [][]byte
-	for i, size := range x.sizes {
-		if size > after && len(out) < limit {
-			out = append(out, x.heads[i])
-		}
-	}
-	return out, nil
+	return curfew.Wrap(curfew.Unavailable, err, "read the export")
 }

@@ -33,32 +33,52 @@ func AppendLeaf(buf []byte, e curfew.Event) []byte {
 	return append(buf, e.Body...)
 }
 
-// ParseLeaf reads what AppendLeaf wrote; all of b must be one event.
-func ParseLeaf(b []byte) (curfew.Event, error) {
-	bad := curfew.Errorf(curfew.Corrupt, "these %d bytes are no event", len(b))
-	if len(b) < 19 || b[0] != leafVersion {
-		return curfew.Event{}, bad
+// ParseLeaf reads what AppendLeaf wrote; all of b must be one event. The body
+// lies in b.
+func ParseLeaf(b []byte) (curfew.Event, error) { return parseLeaf(b, nil) }
+
+// parseLeaf takes an event's kind from kinds, which it fills, unless that is nil
+// or full of what a stranger made up.
+func parseLeaf(b []byte, kinds map[string]curfew.Kind) (curfew.Event, error) {
+	const fixed, most = 1 + 8 + 8 + 2, 1000
+	bad := func() (curfew.Event, error) {
+		return curfew.Event{}, curfew.Errorf(curfew.Corrupt, "these %d bytes are no event", len(b))
 	}
-	e := curfew.Event{Position: binary.BigEndian.Uint64(b[1:]), Time: time.Unix(0, int64(binary.BigEndian.Uint64(b[9:]))).UTC()}
+	if len(b) < fixed || b[0] != leafVersion {
+		return bad()
+	}
 	n := int(binary.BigEndian.Uint16(b[17:]))
-	b = b[19:]
-	if n == 0 || n > MaxKind || len(b) < n+4 {
-		return curfew.Event{}, bad
+	rest := b[fixed:]
+	if n == 0 || n > MaxKind || len(rest) < n+4 {
+		return bad()
 	}
-	e.Kind = curfew.Kind(b[:n])
-	size := binary.BigEndian.Uint32(b[n:])
-	b = b[n+4:]
-	if size > MaxBody || uint32(len(b)) != size {
-		return curfew.Event{}, bad
+	kind, known := kinds[string(rest[:n])]
+	if !known {
+		kind = curfew.Kind(rest[:n])
+		if kinds != nil && len(kinds) < most {
+			kinds[string(kind)] = kind
+		}
 	}
-	e.Body = append([]byte(nil), b...)
-	return e, nil
+	body := rest[n+4:]
+	if size := binary.BigEndian.Uint32(rest[n:]); size > MaxBody || uint64(len(body)) != uint64(size) {
+		return bad()
+	}
+	at := time.Unix(0, int64(binary.BigEndian.Uint64(b[9:]))).UTC()
+	return curfew.Event{Position: binary.BigEndian.Uint64(b[1:]), Time: at, Kind: kind, Body: body}, nil
 }
+
+// leafPrefix and innerPrefix keep leaves and inner nodes apart (RFC 6962, 2.1).
+const (
+	leafPrefix  = 0
+	innerPrefix = 1
+)
+
+// hash is the RFC 6962 hash of a leaf's encoding behind its prefix.
+func hash(prefixed []byte) Hash { return sha256.Sum256(prefixed) }
 
 // LeafHash is the RFC 6962 hash of an event.
 func LeafHash(e curfew.Event) Hash {
-	var scratch [512]byte
-	return sha256.Sum256(AppendLeaf(append(scratch[:0], 0), e))
+	return hash(AppendLeaf(append(make([]byte, 0, 64+len(e.Kind)+len(e.Body)), leafPrefix), e))
 }
 
 // CheckDraft refuses a draft that has no place in a ledger.

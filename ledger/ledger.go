@@ -17,6 +17,9 @@ import (
 type Draft struct {
 	Kind curfew.Kind
 	Body []byte // canonical JSON of the body; stored and hashed byte for byte
+	// Urgent: an end or an alarm. Where the disk is full, it may use the space
+	// that is reserved for them; a batch is urgent if one of its drafts is.
+	Urgent bool
 }
 
 // Head says how far a ledger goes and commits to everything in it.

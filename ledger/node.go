@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -28,8 +27,9 @@ const (
 type Node struct {
 	folder string
 	signer Signer
-	secret seal.Key
+	secret *seal.Ring // changes only by RotateSecret, which its caller guards
 
+	saving   chan struct{} // holds a token while the head is being written
 	mu       sync.Mutex
 	newest   Head      // guarded by mu
 	written  uint64    // guarded by mu; size of the head on disk
@@ -51,10 +51,12 @@ func CreateNode(folder, deployment string) (*Node, error) {
 	if err != nil {
 		return nil, curfew.Wrap(curfew.Internal, err, "make a key")
 	}
-	for name, text := range map[string]string{
-		fileDeployment: deployment, fileSecret: seal.NewKey().Text(), fileKey: base64.StdEncoding.EncodeToString(key.Seed()),
+	for _, file := range [][2]string{ // the key last: with it the node exists
+		{fileDeployment, deployment},
+		{fileSecret, seal.NewKey().Text()},
+		{fileKey, base64.StdEncoding.EncodeToString(key.Seed())},
 	} {
-		if err := writeFile(filepath.Join(folder, name), []byte(text+"\n")); err != nil {
+		if err := writeFile(filepath.Join(folder, file[0]), []byte(file[1]+"\n")); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +65,7 @@ func CreateNode(folder, deployment string) (*Node, error) {
 
 // OpenNode opens a node's folder; curfew.NotFound where there is none.
 func OpenNode(folder string) (*Node, error) {
-	n := &Node{folder: folder}
+	n := &Node{folder: folder, saving: make(chan struct{}, 1)}
 	texts := map[string]string{}
 	for _, name := range []string{fileKey, fileSecret, fileDeployment} {
 		text, err := readSecret(filepath.Join(folder, name))
@@ -76,7 +78,7 @@ func OpenNode(folder string) (*Node, error) {
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil, curfew.Errorf(curfew.Corrupt, "the node's key in %s is damaged", folder)
 	}
-	if n.secret, err = seal.ParseKey(texts[fileSecret]); err != nil {
+	if n.secret, err = parseRing(texts[fileSecret]); err != nil {
 		return nil, err
 	}
 	n.signer = NewSigner(texts[fileDeployment], ed25519.NewKeyFromSeed(seed))
@@ -90,6 +92,22 @@ func OpenNode(folder string) (*Node, error) {
 	n.newest, err = ParseHead(signed, texts[fileDeployment], n.signer.Public())
 	n.written = n.newest.Size
 	return n, err
+}
+
+// parseRing reads the secret's file: a key a line, newest first.
+func parseRing(text string) (*seal.Ring, error) {
+	var keys []seal.Key
+	for line := range strings.Lines(text) {
+		k, err := seal.ParseKey(strings.TrimSpace(line))
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) == 0 {
+		return nil, curfew.Errorf(curfew.Corrupt, "the node's secret is empty")
+	}
+	return seal.NewRing(keys[0], keys[1:]...), nil
 }
 
 func readSecret(path string) (string, error) {
@@ -137,78 +155,22 @@ func writeFile(path string, text []byte) error {
 func (n *Node) Signer() Signer { return n.signer }
 
 // Secret is the ring that everything sealed by this node comes from.
-func (n *Node) Secret() *seal.Ring { return seal.NewRing(n.secret) }
+func (n *Node) Secret() *seal.Ring { return n.secret }
 
-// Folder is where the node lies.
-func (n *Node) Folder() string { return n.folder }
-
-// Newest is the newest head this node remembers; of size 0 if it has no memory.
-func (n *Node) Newest() Head {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.newest
-}
-
-// Remember keeps a head if it is newer. It is on disk at once if now is set,
-// else within a second of Keep's.
-func (n *Node) Remember(h Head, now bool) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if h.Size > n.newest.Size {
-		n.newest = h
+// RotateSecret makes a new secret; the old ones still open what they sealed. Rings
+// handed out before do not change: restart with the new one.
+func (n *Node) RotateSecret() error {
+	ring := n.secret.Rotate(seal.NewKey())
+	var text strings.Builder
+	for _, k := range ring.Keys() {
+		text.WriteString(k.Text() + "\n")
 	}
-	if !now && time.Since(n.lastSave) < time.Second {
-		return nil
-	}
-	return n.save()
-}
-
-// Restart makes h the newest head, whatever was remembered: a restored ledger is
-// shorter. Only the lawful way back may call it.
-func (n *Node) Restart(h Head) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.newest, n.written = h, 0
-	return n.save()
-}
-
-// save writes the newest head. The caller holds mu.
-func (n *Node) save() error {
-	if n.written == n.newest.Size {
-		return nil
-	}
-	n.lastSave = time.Now()
-	if err := writeFile(filepath.Join(n.folder, fileHead), n.newest.Note); err != nil {
+	if err := writeFile(filepath.Join(n.folder, fileSecret), []byte(text.String())); err != nil {
 		return err
 	}
-	n.written = n.newest.Size
+	n.secret = ring
 	return nil
 }
 
-// Follow remembers a ledger's heads until ctx ends: within a second, and at once
-// after an event for which urgent says so.
-func (n *Node) Follow(ctx context.Context, l Ledger, urgent func(curfew.Kind) bool) error {
-	after := n.Newest().Size
-	for {
-		wait, cancel := context.WithTimeout(ctx, time.Second)
-		err := l.Wait(wait, after)
-		cancel()
-		if ctx.Err() != nil {
-			return n.Remember(l.Head(), true)
-		}
-		now := err != nil // nothing new for a second: write what is not written
-		h := l.Head()
-		if h.Size > after {
-			events, err := l.Read(ctx, after+1, int(min(h.Size-after, 4096)))
-			if err == nil {
-				for _, e := range events {
-					now = now || urgent(e.Kind)
-				}
-			}
-			after = h.Size
-		}
-		if err := n.Remember(h, now); err != nil {
-			return err
-		}
-	}
-}
+// Folder is where the node lies.
+func (n *Node) Folder() string { return n.folder }

@@ -16,7 +16,7 @@ type Frontier struct {
 
 func inner(l, r Hash) Hash {
 	var b [1 + 2*sha256.Size]byte
-	b[0] = 1
+	b[0] = innerPrefix
 	copy(b[1:], l[:])
 	copy(b[1+sha256.Size:], r[:])
 	return sha256.Sum256(b[:])
