@@ -32,6 +32,15 @@ type Batch struct {
 	Edge []byte
 }
 
+// Bytes is about how long the batch is.
+func (b *Batch) Bytes() int {
+	n := len(b.Head.Note) + len(b.Edge)
+	for _, e := range b.Events {
+		n += len(e.Kind) + len(e.Body) + 64
+	}
+	return n
+}
+
 // EdgeEvery is how many events lie at most between two stored edges (or one batch,
 // if that is larger), so that a ledger opens without reading all of it.
 const EdgeEvery = 1024

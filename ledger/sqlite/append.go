@@ -63,6 +63,9 @@ func (w *writer) write(b ledger.Batch, urgent bool) error {
 	if err := w.room.before(urgent); err != nil {
 		return err
 	}
+	if w.fold.wrote(b.Bytes()) {
+		w.finishFold()
+	}
 	err := w.try(b)
 	if urgent && full(err) && w.room.release() {
 		err = w.try(b)
@@ -97,10 +100,20 @@ func (w *writer) try(b ledger.Batch) error {
 }
 
 func (w *writer) fill(ctx context.Context, b ledger.Batch) error {
-	for i, e := range b.Events {
-		if _, err := w.insert.ExecContext(ctx, int64(e.Position), e.Time.UnixNano(), string(e.Kind), e.Body, b.Hashes[i][:]); err != nil {
+	args := make([]any, 0, 5*many)
+	for i := 0; i < len(b.Events); {
+		stmt, n := w.insert, 1
+		if len(b.Events)-i >= many {
+			stmt, n = w.insertMany, many
+		}
+		args = args[:0]
+		for k, e := range b.Events[i : i+n] {
+			args = append(args, int64(e.Position), e.Time.UnixNano(), string(e.Kind), e.Body, b.Hashes[i+k][:])
+		}
+		if _, err := stmt.ExecContext(ctx, args...); err != nil {
 			return err
 		}
+		i += n
 	}
 	_, err := w.sign.ExecContext(ctx, int64(b.Head.Size), b.Head.Note, b.Edge)
 	return err

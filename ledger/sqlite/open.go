@@ -59,7 +59,7 @@ func writeAll(f *os.File, text string) error {
 
 // dsn names the file for the driver, with the pragmas that every connection gets.
 func dsn(path string, query ...string) string {
-	q := url.Values{"_pragma": append(query, "busy_timeout(10000)")}
+	q := url.Values{"_pragma": append(query, "busy_timeout(2000)")}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 

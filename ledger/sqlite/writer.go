@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/curfewhq/curfew"
 )
@@ -14,8 +15,9 @@ type writer struct {
 	db   *sql.DB
 	conn *sql.Conn
 	room reserve
+	fold *checkpointer
 
-	begin, commit, insert, sign *sql.Stmt
+	begin, commit, insert, insertMany, sign *sql.Stmt
 }
 
 func openWriter(path, reservePath string) (*writer, error) {
@@ -28,7 +30,7 @@ func openWriter(path, reservePath string) (*writer, error) {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "open the ledger")
 	}
 	w := &writer{}
-	if w.db, err = sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "synchronous(FULL)")); err != nil {
+	if w.db, err = sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)")); err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "open the ledger")
 	}
 	if w.conn, err = w.db.Conn(ctx); err == nil {
@@ -39,6 +41,9 @@ func openWriter(path, reservePath string) (*writer, error) {
 	}
 	if err == nil {
 		w.room, err = openReserve(reservePath)
+	}
+	if err == nil {
+		w.fold, err = startCheckpointer(path)
 	}
 	if err != nil {
 		if curfew.CodeOf(err) == curfew.Internal { // a bare error of the driver
@@ -57,6 +62,7 @@ func (w *writer) prepare(ctx context.Context) error {
 		{&w.begin, `BEGIN IMMEDIATE`},
 		{&w.commit, `COMMIT`},
 		{&w.insert, `INSERT INTO event VALUES (?,?,?,?,?)`},
+		{&w.insertMany, `INSERT INTO event VALUES (?,?,?,?,?)` + strings.Repeat(`,(?,?,?,?,?)`, many-1)},
 		{&w.sign, `INSERT INTO head VALUES (?,?,?)`},
 	} {
 		var err error
@@ -66,6 +72,10 @@ func (w *writer) prepare(ctx context.Context) error {
 	}
 	return nil
 }
+
+// many is how many events one statement inserts: the driver's cost for a statement
+// is several times SQLite's for a row.
+const many = 32
 
 // settle makes what the file holds certain and durable, or fails.
 func (w *writer) settle(ctx context.Context) error {
@@ -80,9 +90,19 @@ func (w *writer) settle(ctx context.Context) error {
 	return nil
 }
 
+// finishFold folds the whole WAL, so that it starts over with the next commit. It
+// waits for readers no longer than the driver's timeout; then it is tried again later.
+func (w *writer) finishFold() {
+	_, _ = w.conn.ExecContext(context.Background(), `PRAGMA wal_checkpoint(RESTART)`)
+	w.fold.wal = 0
+}
+
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.begin, w.commit, w.insert, w.sign} {
+	if w.fold != nil {
+		errs = append(errs, w.fold.close())
+	}
+	for _, s := range []*sql.Stmt{w.begin, w.commit, w.insert, w.insertMany, w.sign} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
