@@ -1,10 +1,13 @@
-// Package sqlite keeps shelf rows in a file of their own.
+// Package sqlite keeps shelf rows in a file of their own. It never sees what is in
+// them: they come and go sealed.
 package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
+	"os"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -16,7 +19,15 @@ type Rows struct{ db *sql.DB }
 
 // Open opens the file, or makes it.
 func Open(path string) (*Rows, error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would let others read it
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return nil, curfew.Wrap(curfew.Unavailable, err, "open the shelf")
+	}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
 	if err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "open the shelf")
 	}
