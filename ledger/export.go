@@ -108,9 +108,11 @@ func readRecord(r *bufio.Reader, kinds map[string]curfew.Kind) (Record, error) {
 	} else if err != nil {
 		return Record{}, cutShort(err)
 	}
-	limit, ok := map[byte]uint32{frameEvent: maxEvent, frameHead: maxHead}[head[0]]
 	size := binary.BigEndian.Uint32(head[1:])
-	if !ok || size > limit {
+	switch {
+	case head[0] == frameEvent && size <= maxEvent:
+	case head[0] == frameHead && size <= maxHead:
+	default:
 		return Record{}, curfew.Errorf(curfew.Corrupt, "the export has a frame that is no event and no head")
 	}
 	text, err := readBytes(r, int(size))
@@ -130,15 +132,16 @@ func readRecord(r *bufio.Reader, kinds map[string]curfew.Kind) (Record, error) {
 // readBytes allocates as the bytes come, so that a length that lies costs nothing.
 func readBytes(r io.Reader, size int) ([]byte, error) {
 	const step = 1 << 16
-	text := make([]byte, 0, min(size, step))
-	for len(text) < size {
-		from := len(text)
-		text = append(text, make([]byte, min(size-from, max(step, from)))...)
+	text := make([]byte, min(size, step))
+	for from := 0; ; {
 		if _, err := io.ReadFull(r, text[from:]); err != nil {
 			return nil, cutShort(err)
 		}
+		if from = len(text); from == size {
+			return text, nil
+		}
+		text = append(text, make([]byte, min(size-from, from))...)
 	}
-	return text, nil
 }
 
 func cutShort(err error) error {

@@ -67,7 +67,12 @@ func (w *writer) write(b ledger.Batch, urgent bool) error {
 		w.finishFold()
 	}
 	err := w.try(b)
+	if full(err) { // what the WAL takes up may be used again
+		w.finishFold()
+		err = w.try(b)
+	}
 	if urgent && full(err) && w.room.release() {
+		w.finishFold()
 		err = w.try(b)
 	}
 	switch {

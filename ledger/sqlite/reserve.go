@@ -9,8 +9,9 @@ import (
 	"github.com/curfewhq/curfew"
 )
 
-// reserveSize is the space kept for ends and alarms: some ten thousand of them.
-const reserveSize = 8 << 20
+// reserveSize is the space kept for ends and alarms: more than ten thousand, each
+// committed alone, on a full tmpfs of 40 MiB.
+const reserveSize = 16 << 20
 
 // reserve is a file that takes up space until an urgent batch needs it. While it
 // is given up, nothing else is written: or the ordinary would eat what it freed.
