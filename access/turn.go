@@ -159,9 +159,21 @@ func (s *Service) draft(facts []Fact, at time.Time, drafts *[]ledger.Draft) erro
 		if err := s.tentative.Fold(e); err != nil {
 			return err
 		}
-		*drafts = append(*drafts, ledger.Draft{Kind: f.Kind, Body: body})
+		*drafts = append(*drafts, ledger.Draft{Kind: f.Kind, Body: body, Urgent: endsAccess(f.Kind)})
 	}
 	return nil
+}
+
+// endsAccess reports whether an event may use the room that is kept on disk for
+// ends and alarms.
+func endsAccess(k curfew.Kind) bool {
+	switch k {
+	case curfew.KindGrantEnded, curfew.KindGrantShortened, curfew.KindGrantVerified, curfew.KindSessionCut, curfew.KindSessionEnded,
+		curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn, curfew.KindWorkflowClosed,
+		curfew.KindLeaseUsedOutside, curfew.KindLeaseStuck, curfew.KindLeaseVerified:
+		return true
+	}
+	return false
 }
 
 // makePermit registers the permit while the turn lasts.

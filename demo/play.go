@@ -227,5 +227,5 @@ func (s *story) tamper() error {
 	if err != nil {
 		return err
 	}
-	return has(a, "event", "edited, removed, inserted or moved")
+	return has(a, "event ", "was edited")
 }
