@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/api"
@@ -93,22 +91,14 @@ func (p snapshotPlace) Save(position uint64) error {
 // witness appends every signed head to a file that lies elsewhere, from the
 // newest on, until ctx ends.
 func witness(ctx context.Context, l ledger.Ledger, path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return curfew.Wrap(curfew.Unavailable, err, "open the witness file")
-	}
-	defer func() { _ = f.Close() }()
 	for after := l.Head().Size; ; {
-		w := bufio.NewWriter(f)
-		if _, err := w.Write(append(append([]byte(nil), l.Head().Note...), '\n')); err != nil {
-			return curfew.Wrap(curfew.Unavailable, err, "write the witness file")
+		h := l.Head()
+		if err := ledger.Witness(path, h); err != nil {
+			return err
 		}
-		if err := w.Flush(); err != nil {
-			return curfew.Wrap(curfew.Unavailable, err, "write the witness file")
-		}
+		after = max(after, h.Size)
 		if l.Wait(ctx, after) != nil {
 			return nil // ctx has ended
 		}
-		after = l.Head().Size
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -52,31 +51,13 @@ func verify(ctx context.Context, args cli.VerifyArgs) error {
 		if err != nil {
 			return curfew.Wrap(curfew.NotFound, err, "read the witness file")
 		}
-		checks.Witnessed = append(checks.Witnessed, splitNotes(text)...)
+		checks.Witnessed = append(checks.Witnessed, ledger.SplitWitness(text)...)
 	}
 	rep, err := ledger.Verify(ctx, export, checks)
 	if err != nil {
 		return err
 	}
 	return report(args.Stdout, rep, checks.Genesis != nil, args.JSON)
-}
-
-// splitNotes takes a witness file apart: signed heads, each followed by an empty line.
-func splitNotes(text []byte) (out [][]byte) {
-	for len(text) > 0 {
-		// A head is four lines, an empty one, and its signatures.
-		i := bytes.Index(text, []byte("\n\n"))
-		if i < 0 {
-			return out
-		}
-		j := bytes.Index(text[i+2:], []byte("\n\n"))
-		if j < 0 {
-			return append(out, bytes.TrimRight(text, "\n"))
-		}
-		out = append(out, append([]byte(nil), text[:i+2+j+1]...))
-		text = text[i+2+j+2:]
-	}
-	return out
 }
 
 func report(w io.Writer, rep ledger.Report, anchored, asJSON bool) error {
