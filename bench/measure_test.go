@@ -1,8 +1,17 @@
 package bench
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
 	"os"
+	"runtime/pprof"
 	"slices"
+	"testing"
+	"time"
 )
 
 // full says that a run may take minutes: BENCH_FULL=1. Otherwise everything is
@@ -16,3 +25,27 @@ func at(v []float64, q float64) float64 {
 }
 
 func median(v []float64) float64 { return at(v, 0.5) }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// writeHeap keeps a heap profile where BENCH_HEAP says.
+func writeHeap(b *testing.B) {
+	path := os.Getenv("BENCH_HEAP")
+	if path == "" {
+		return
+	}
+	f, err := os.Create(path)
+	must(b, err)
+	must(b, pprof.Lookup("heap").WriteTo(f, 0))
+	must(b, f.Close())
+}
+
+// serverTLS is a throw-away certificate.
+func serverTLS(b *testing.B) *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(b, err)
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	must(b, err)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
