@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,8 +21,9 @@ import (
 // rolesEach is how many roles one person holds: a principal may ask so often at once.
 const rolesEach = 15
 
-// crowd is a gateway in front of a real PostgreSQL, and a child process with the
-// clients of many idle sessions of many grants.
+// crowd is a gateway in front of a PostgreSQL, and a child process with the clients
+// of many idle sessions of many grants. Accounts are made, looked at and removed at
+// a real server; the sessions' back ends are stand-ins (target_test.go).
 type crowd struct {
 	world   *enginetest.World
 	clients *child
@@ -33,23 +35,25 @@ type crowd struct {
 }
 
 // newCrowd makes the grants, each with an account of its own at the target.
-func newCrowd(b *testing.B, sessions, grants int, secure *tls.Config) *crowd {
+func newCrowd(b *testing.B, grants int, secure *tls.Config) *crowd {
 	b.Helper()
 	ctx := context.Background()
 	p, err := servers.StartPostgresWith(ctx, servers.Options{Folder: b.TempDir(), Settings: []string{
-		"log_statement=none", "shared_buffers=32MB", "max_connections=" + strconv.Itoa(sessions+100), "autovacuum=off"}})
+		"log_statement=none", "shared_buffers=32MB", "autovacuum=off"}})
 	must(b, err)
 	b.Cleanup(func() { _ = p.Stop() })
 	must(b, p.Prepare(ctx, "shop"))
 	must(b, p.Sample(ctx, "shop"))
+	target := startChild(b, "target", p.Address()).first
 	roles := map[curfew.RoleName][]string{}
 	for i := range rolesEach {
 		roles[roleName(i)] = []string{"read *"}
 	}
 	c := &crowd{secure: secure != nil}
 	c.world = enginetest.New(b, enginetest.Options{
-		Engine: postgres.New(), Deployment: "bench", Login: p.URL(servers.Admin, servers.AdminPassword, "shop"), TLS: secure,
-		Resource: curfew.Resource{Name: "shop", Type: "postgres", Address: p.Address(), Account: curfew.Leased},
+		Engine: postgres.New(), Deployment: "bench", TLS: secure,
+		Login:    strings.Replace(p.URL(servers.Admin, servers.AdminPassword, "shop"), p.Address(), target, 1),
+		Resource: curfew.Resource{Name: "shop", Type: "postgres", Address: target, Account: curfew.Leased},
 		Roles:    roles, Notices: []time.Duration{},
 	})
 	c.clients = startChild(b, "clients", "")

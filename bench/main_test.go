@@ -13,6 +13,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "clients":
 		os.Exit(beClients(os.Stdin, os.Stdout))
+	case "target":
+		os.Exit(beTarget(os.Stdin, os.Stdout))
 	case "proxy":
 		os.Exit(beProxy(os.Stdin, os.Stdout))
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,9 +12,12 @@ import (
 	"github.com/curfewhq/curfew/access"
 )
 
-// howMany is how many idle sessions a run holds: 4,500, all that 20,000
-// descriptors let it, or few.
+// howMany is how many idle sessions a run holds: BENCH_SESSIONS, or 4,500, all that
+// 20,000 descriptors let it, or few.
 func howMany() int {
+	if n, err := strconv.Atoi(os.Getenv("BENCH_SESSIONS")); err == nil {
+		return n
+	}
 	if full() {
 		return 4500
 	}
@@ -34,7 +38,7 @@ func BenchmarkSessionsIdle(b *testing.B) {
 				if secure {
 					conf = serverTLS(b)
 				}
-				c := newCrowd(b, n, 30, conf)
+				c := newCrowd(b, 30, conf)
 				settle()
 				before := resident(b, os.Getpid())
 				c.fill(b, n, 0)
@@ -76,7 +80,7 @@ func BenchmarkSessionsRevoke(b *testing.B) {
 		revokes = 400
 	}
 	for b.Loop() {
-		c := newCrowd(b, howMany(), revokes+20, nil)
+		c := newCrowd(b, revokes+20, nil)
 		c.fill(b, howMany(), revokes)
 		for i := range revokes {
 			number := c.of[i][0]
@@ -113,7 +117,7 @@ func BenchmarkSessionsSameInstant(b *testing.B) {
 		ahead = 45 * time.Second
 	}
 	for b.Loop() {
-		c := newCrowd(b, n, n, nil)
+		c := newCrowd(b, n, nil)
 		c.fill(b, n, n)
 		permits := c.permits(b)
 		instant := time.Now().Add(ahead).Truncate(time.Second)
