@@ -59,13 +59,12 @@ func beClients(in io.Reader, out io.Writer) int {
 }
 
 func hold(ln net.Listener) {
-	var kept []net.Conn
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		kept = append(kept, conn)
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
 	}
 }
 

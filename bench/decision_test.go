@@ -147,7 +147,7 @@ func compareDeciders(b *testing.B, n int, deciders []decider) {
 	turn := 0
 	for b.Loop() {
 		for _, d := range deciders {
-			before := mallocs()
+			before := memory().Mallocs
 			began := time.Now()
 			for k := range turnOf {
 				if !d.decide((turn*turnOf + k) * 7919 % n) {
@@ -155,7 +155,7 @@ func compareDeciders(b *testing.B, n int, deciders []decider) {
 				}
 			}
 			took[d.name] = append(took[d.name], float64(time.Since(began).Nanoseconds())/turnOf)
-			objects[d.name] += mallocs() - before
+			objects[d.name] += memory().Mallocs - before
 		}
 		turn++
 	}
@@ -168,10 +168,4 @@ func compareDeciders(b *testing.B, n int, deciders []decider) {
 		}
 	}
 	b.ReportMetric(at(took["curfew"], 0.99), "curfew-p99-turn-ns")
-}
-
-func mallocs() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
 }

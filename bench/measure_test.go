@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"testing"
@@ -27,6 +28,11 @@ func at(v []float64, q float64) float64 {
 func median(v []float64) float64 { return at(v, 0.5) }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func memory() (m runtime.MemStats) {
+	runtime.ReadMemStats(&m)
+	return m
+}
 
 // writeHeap keeps a heap profile where BENCH_HEAP says.
 func writeHeap(b *testing.B) {
