@@ -21,7 +21,7 @@ func howMany() int {
 	if full() {
 		return 4500
 	}
-	return 100
+	return 60
 }
 
 const kib = 1024
@@ -38,7 +38,7 @@ func BenchmarkSessionsIdle(b *testing.B) {
 				if secure {
 					conf = serverTLS(b)
 				}
-				c := newCrowd(b, 30, conf)
+				c := newCrowd(b, min(30, n/5), conf)
 				settle()
 				before, was := resident(b, os.Getpid()), memory()
 				c.fill(b, n, 0)
