@@ -7,8 +7,6 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
-	"github.com/curfewhq/curfew/engine/enginetest"
-	"github.com/curfewhq/curfew/engine/postgres"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
 )
@@ -19,13 +17,9 @@ type nothing struct{}
 func (nothing) Write(record.Item) error { return nil }
 func (nothing) Close(record.Item) error { return nil }
 
-// livePermit is a permit as a gateway gives it, for a target that nobody dials.
+// livePermit is a permit as a gateway gives it.
 func livePermit(b *testing.B) *access.Permit {
-	w := enginetest.New(b, enginetest.Options{
-		Engine: postgres.New(), Login: "postgres://own:own@127.0.0.1:1/shop?sslmode=disable",
-		Resource: curfew.Resource{Name: "shop", Type: "postgres", Address: "127.0.0.1:1"},
-		Roles:    map[curfew.RoleName][]string{"all": {"read *"}},
-	})
+	w := newWays(b).world
 	ctx := context.Background()
 	g := w.Grant("all", time.Hour)
 	cred, err := w.Identity.Credential(ctx, curfew.CredentialID(g.User))
