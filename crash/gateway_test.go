@@ -24,6 +24,7 @@ type gateway struct {
 	wrap       []string
 	http, pg   string
 	login      string // what the target is reached with
+	logs       string // a file beside the folder: what runs on a full disk logs elsewhere
 	run        *child
 	said       map[string]string // of the addresses file
 }
@@ -31,7 +32,7 @@ type gateway struct {
 func newGateway(t *testing.T, deployment, login string) *gateway {
 	t.Helper()
 	folder := t.TempDir()
-	return &gateway{t: t, deployment: deployment, folder: folder, seen: folder, http: freeAddress(t), pg: freeAddress(t), login: login}
+	return &gateway{t: t, deployment: deployment, folder: folder, seen: folder, http: freeAddress(t), pg: freeAddress(t), login: login, logs: filepath.Join(t.TempDir(), "log")}
 }
 
 func freeAddress(t *testing.T) string {
@@ -58,7 +59,7 @@ func (g *gateway) command() *exec.Cmd {
 // spawn starts the process, and does not wait until it serves.
 func (g *gateway) spawn() {
 	g.t.Helper()
-	log, err := os.OpenFile(g.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(g.logs, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -69,11 +70,8 @@ func (g *gateway) spawn() {
 	g.run = launch(g.t, cmd)
 }
 
-// logPath lies beside the folder: what runs on a full disk logs elsewhere.
-func (g *gateway) logPath() string { return filepath.Join(g.t.TempDir(), "..", g.deployment+".log") }
-
 func (g *gateway) log() string {
-	text, _ := os.ReadFile(g.logPath())
+	text, _ := os.ReadFile(g.logs)
 	return string(text)
 }
 

@@ -125,8 +125,13 @@ func dial(ctx context.Context, c client.Credential) (*pgx.Conn, error) {
 // given asks for the reader's role and waits until the grant's clock runs.
 func (g *gateway) given(who person) client.Grant {
 	g.t.Helper()
+	return g.givenFor(who, "30m")
+}
+
+func (g *gateway) givenFor(who person, long string) client.Grant {
+	g.t.Helper()
 	ctx := context.Background()
-	r, err := who.Ask(ctx, client.Ask{Role: "shop/reader", For: "30m", Reason: "to see what breaks"})
+	r, err := who.Ask(ctx, client.Ask{Role: "shop/reader", For: long, Reason: "to see what breaks"})
 	if err != nil || r.Grant == "" {
 		g.t.Fatalf("ask: %+v %v", r, err)
 	}

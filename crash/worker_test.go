@@ -133,7 +133,7 @@ func (w *worker) act(ctx context.Context, g *known) {
 func (w *worker) answered(g *known, err error) bool {
 	f := client.FailureOf(err)
 	if err != nil && (f == nil || f.Status == 0 || f.Status >= 500) {
-		w.model.tell(func() { g.unsure = true; w.model.unsure++ })
+		w.model.tell(func() { g.unsure, g.atMost = true, time.Time{}; w.model.unsure++ }) // it may have been an extension
 	}
 	return err == nil
 }
