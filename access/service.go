@@ -46,7 +46,8 @@ type Service struct {
 	unwritten []Fact // ends that have acted and could not be appended yet
 
 	late     atomic.Bool   // unwritten is not empty
-	away     atomic.Int64  // commands that have acted and are on their way through a turn
+	keepMu   sync.Mutex    // held while the reserve is added to or cleared
+	away     atomic.Int64  // commands that have acted and are on their way through a turn; raised under keepMu
 	draining atomic.Bool   // no new sessions
 	shut     chan struct{} // closed when nothing more is decided
 	shutErr  error         // set before shut is closed
@@ -168,7 +169,6 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	s.away.Add(1)
 	s.keep(facts)
 	s.shutGates(facts, now)
 	j := newJob(c)
@@ -186,8 +186,12 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	}
 }
 
-// keep puts the ends among the facts into the reserve.
+// keep counts a command that acts and puts the ends among its facts into the
+// reserve, in one step: what another turn clears meanwhile must not be among them.
 func (s *Service) keep(facts []Fact) {
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
+	s.away.Add(1)
 	var ends []curfew.GrantEnded
 	for _, f := range facts {
 		if e, ok := f.Body.(curfew.GrantEnded); ok {
