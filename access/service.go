@@ -149,9 +149,7 @@ func (s *Service) close(err error, cause curfew.Cause) {
 	s.once.Do(func() {
 		s.shutErr = err
 		close(s.shut)
-		for _, p := range s.permits() {
-			p.end(Ended{Cause: cause, At: time.Now()})
-		}
+		endAll(s.permits(), func(*Permit) Ended { return Ended{Cause: cause, At: time.Now()} })
 	})
 }
 
@@ -208,22 +206,31 @@ func (s *Service) keep(facts []Fact) {
 
 // shutGates ends the permits of all that the facts end.
 func (s *Service) shutGates(facts []Fact, now time.Time) {
+	grants, sessions := map[curfew.GrantID]Ended{}, map[curfew.SessionID]Ended{}
 	for _, f := range facts {
 		switch b := f.Body.(type) {
 		case curfew.GrantEnded:
-			s.endGrant(b.Grant, Ended{Cause: b.Cause, By: b.By, At: now})
+			grants[b.Grant] = Ended{Cause: b.Cause, By: b.By, At: now}
 		case curfew.SessionCut:
-			s.endSession(b.Session, Ended{Cause: curfew.CauseSessionCut, By: b.By, At: now})
+			sessions[b.Session] = Ended{Cause: curfew.CauseSessionCut, By: b.By, At: now}
 		}
+	}
+	s.endGrants(grants)
+	for id, e := range sessions {
+		s.endSession(id, e)
 	}
 }
 
-func (s *Service) endGrant(id curfew.GrantID, e Ended) {
+func (s *Service) endGrants(ends map[curfew.GrantID]Ended) {
+	var permits []*Permit
 	s.liveMu.Lock()
-	defer s.liveMu.Unlock()
-	for _, p := range s.byGrant[id] {
-		p.end(e)
+	for id := range ends {
+		for _, p := range s.byGrant[id] {
+			permits = append(permits, p)
+		}
 	}
+	s.liveMu.Unlock()
+	endAll(permits, func(p *Permit) Ended { return ends[p.grant.ID] })
 }
 
 func (s *Service) endSession(id curfew.SessionID, e Ended) {
@@ -311,9 +318,7 @@ func (s *Service) CloseSession(ctx context.Context, p *Permit, e curfew.SessionE
 // Their ends are still written.
 func (s *Service) Drain() {
 	s.draining.Store(true)
-	for _, p := range s.permits() {
-		p.end(Ended{Cause: curfew.CauseRestart, At: time.Now()})
-	}
+	endAll(s.permits(), func(*Permit) Ended { return Ended{Cause: curfew.CauseRestart, At: time.Now()} })
 }
 
 // Live is how many sessions have not been closed yet.
