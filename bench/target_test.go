@@ -12,7 +12,7 @@ import (
 
 // beTarget stands before the real PostgreSQL whose address it is given. What the
 // gateway does itself (accounts, their test, patrols, terminations) reaches the
-// real one. A session's log-in is answered here, with yes and then with nothing:
+// real one. A session's log-in is answered here, with yes, a ping too, and then nothing is asked:
 // two cores do not carry thousands of real back ends.
 func beTarget(in io.Reader, out io.Writer) int {
 	lines := bufio.NewScanner(in)
@@ -69,7 +69,20 @@ func standIn(conn net.Conn, real string, pid uint32) {
 	if _, err := conn.Write(append(hello, message('Z', []byte("I"))...)); err != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, conn) // idle: nothing is asked
+	idle := append(message('I', nil), message('Z', []byte("I"))...)
+	for head := make([]byte, 5); ; { // a ping of the log-in, then nothing is asked
+		if _, err := io.ReadFull(conn, head); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(head[1:]))-4); err != nil {
+			return
+		}
+		if head[0] == 'Q' {
+			if _, err := conn.Write(idle); err != nil {
+				return
+			}
+		}
+	}
 }
 
 func message(kind byte, body []byte) []byte {
