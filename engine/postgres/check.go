@@ -24,6 +24,10 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 			return err
 		}
 		user := quote(c.Config().User)
+		if _, ok := k.hands(c).(functions); ok {
+			out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
+			return k.checkFunctions(ctx, c, &out)
+		}
 		out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
 		if super {
 			out = append(out, lease.Finding{OK: true, Warn: true, Text: "the gateway's own login is a superuser", Fix: "give it a login with CREATEROLE instead"})
@@ -32,7 +36,7 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 			out = append(out, lease.Finding{Text: "the gateway's own login cannot make roles", Fix: "as a superuser: ALTER ROLE " + user + " CREATEROLE"})
 		}
 		if createrole && major(c) < 16 {
-			out = append(out, lease.Finding{OK: true, Warn: true, Text: "on PostgreSQL 15 and older a CREATEROLE login can make itself the server's own operating system account", Fix: "move to 16 or newer, and guard this credential like the server's root password"})
+			out = append(out, lease.Finding{OK: true, Warn: true, Text: "on PostgreSQL 15 and older a CREATEROLE login can make itself the server's own operating system account", Fix: "curfew add --setup " + string(k.target.Resource.Name) + " prints functions that do with a login of no rights; or move to 16 or newer"})
 		}
 		if !signal && !super {
 			out = append(out, lease.Finding{Text: "the gateway's own login cannot end other backends", Fix: "GRANT pg_signal_backend TO " + user})
@@ -50,4 +54,19 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// checkFunctions looks at a login that may only call the functions of setup.
+func (k *keeper) checkFunctions(ctx context.Context, c *pgx.Conn, out *[]lease.Finding) error {
+	var allowed int
+	schema := quote(schemaOf(k.target.Deployment))
+	if err := c.QueryRow(ctx, "SELECT count(*) FROM "+schema+".allowed").Scan(&allowed); err != nil {
+		return err
+	}
+	if allowed == 0 {
+		*out = append(*out, lease.Finding{Text: "the allow-list " + schema + ".allowed is empty: no role can be used", Fix: "its owner adds what may be granted: curfew add --setup " + string(k.target.Resource.Name)})
+		return nil
+	}
+	*out = append(*out, lease.Finding{OK: true, Text: fmt.Sprintf("accounts are made by functions, within an allow-list of %d", allowed)})
+	return nil
 }

@@ -1,10 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -29,23 +29,12 @@ func (r *removal) cleanGroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, db := range owns {
-		if db == "" {
-			db = r.c.Config().Database
-		}
+	for _, db := range r.named(append(owns, "")) {
 		if err := r.in(ctx, db, func(c *pgx.Conn) error {
-			if _, err := c.Exec(ctx, "GRANT "+quote(group)+" TO "+quote(c.Config().User)); err != nil {
-				return err
-			}
-			err := errors.Join(r.keepOwned(ctx, c, group), clearDefaults(ctx, c, group))
-			_, revoke := c.Exec(ctx, "REVOKE "+quote(group)+" FROM "+quote(c.Config().User))
-			return errors.Join(err, revoke)
+			return errors.Join(r.keep(ctx, c, group, false), r.hands.clear(ctx, c, group))
 		}); err != nil {
 			return err
 		}
-	}
-	if err := r.resetGroup(ctx, group); err != nil {
-		return err
 	}
 	if !strings.Contains(group, "_g_l_") && !r.poisoned(ctx, group) {
 		return nil // shared and clean: it stays for the next lease
@@ -53,56 +42,13 @@ func (r *removal) cleanGroup(ctx context.Context) error {
 	return r.dropGroup(ctx, group)
 }
 
-// clearDefaults takes back default privileges made in the group's name in this
-// database. The global ones vanish once they are again what PostgreSQL gives.
-func clearDefaults(ctx context.Context, c *pgx.Conn, group string) error {
-	rows, err := c.Query(ctx, `
-		WITH d AS (SELECT d.*, n.nspname, CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS things
-		  FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace WHERE defaclrole = (SELECT oid FROM pg_roles WHERE rolname = $1))
-		SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE ALL ON %s FROM %s', $1::text, CASE WHEN nspname IS NULL THEN '' ELSE format('IN SCHEMA %I', nspname) END, things,
-		  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) FROM d, aclexplode(defaclacl) a WHERE a.grantee <> d.defaclrole
-		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO %I', $1::text, things, $1::text) FROM d WHERE defaclnamespace = 0
-		UNION SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT %s ON %s TO PUBLIC', $1::text, CASE things WHEN 'TYPES' THEN 'USAGE' ELSE 'EXECUTE' END, things) FROM d
-		  WHERE defaclnamespace = 0 AND things IN ('ROUTINES', 'TYPES')
-		ORDER BY 1`, group)
-	if err != nil {
-		return err
+// named gives the databases of a list their names, each once: "" is this one.
+func (r *removal) named(databases []string) []string {
+	for i, db := range databases {
+		databases[i] = cmp.Or(db, r.c.Config().Database)
 	}
-	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	slices.SortStableFunc(statements, func(a, b string) int {
-		return strings.Compare(strconv.FormatBool(strings.Contains(a, " GRANT ")), strconv.FormatBool(strings.Contains(b, " GRANT ")))
-	})
-	for _, sql := range statements {
-		if _, err := c.Exec(ctx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *removal) resetGroup(ctx context.Context, group string) error {
-	rows, err := r.c.Query(ctx, `SELECT coalesce(d.datname::text, '') FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase
-		WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = $1)`, group)
-	if err != nil {
-		return err
-	}
-	set, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	for _, db := range set {
-		where := ""
-		if db != "" {
-			where = " IN DATABASE " + quote(db)
-		}
-		if _, err := r.c.Exec(ctx, "ALTER ROLE "+quote(group)+where+" RESET ALL"); err != nil {
-			return err
-		}
-	}
-	return nil
+	slices.Sort(databases)
+	return slices.Compact(databases)
 }
 
 // poisoned reports whether default privileges were left in the group's name.
@@ -128,20 +74,10 @@ func (r *removal) dropGroup(ctx context.Context, group string) error {
 	if err := r.c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, group).Scan(&is); err != nil || !is {
 		return err
 	}
-	if _, err := r.c.Exec(ctx, "GRANT "+quote(group)+" TO "+quote(r.c.Config().User)); err != nil {
-		return err
-	}
-	for _, db := range all {
-		if db == "" {
-			db = r.c.Config().Database
-		}
-		if err := r.in(ctx, db, func(c *pgx.Conn) error {
-			_, err := c.Exec(ctx, "DROP OWNED BY "+quote(group))
-			return err
-		}); err != nil {
+	for _, db := range r.named(all) {
+		if err := r.in(ctx, db, func(c *pgx.Conn) error { return r.hands.disown(ctx, c, group) }); err != nil {
 			return err
 		}
 	}
-	_, err = r.c.Exec(ctx, "DROP ROLE "+quote(group))
-	return gone(err)
+	return gone(r.hands.drop(ctx, r.c, group))
 }

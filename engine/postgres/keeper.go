@@ -105,6 +105,11 @@ func (k *keeper) connect(ctx context.Context, database, errand string) (*pgx.Con
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return k.target.Dial(ctx, errand) }
 	cfg.RuntimeParams = map[string]string{"search_path": "pg_catalog", "application_name": "curfew", "client_min_messages": "warning", "lock_timeout": "2s"}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err == nil {
+		if err = k.ask(ctx, conn); err != nil {
+			err = errors.Join(err, conn.Close(ctx))
+		}
+	}
 	return conn, k.wrap(err)
 }
 
@@ -168,6 +173,9 @@ func (k *keeper) wrap(err error) error {
 	}
 	switch pg.Code {
 	case "42501": // insufficient_privilege
+		if strings.Contains(pg.Message, "allow-list") {
+			return notAllowed(name, pg.Message)
+		}
 		return curfew.Errorf(curfew.Denied, "the gateway's own login on %s may not do that: %s", name, pg.Message).WithRule("resource.rights").WithFix("curfew doctor")
 	case "42P01", "42883", "3F000", "42703", "42704": // no such table, function, schema, column, object
 		return curfew.Errorf(curfew.Invalid, "%s: %s", name, pg.Message).WithRule("role.object").WithFix("correct the role: curfew plan")
@@ -183,14 +191,6 @@ func again(err error) bool {
 		return false
 	}
 	return slices.Contains([]string{"40P01", "55P03", "40001", "23505", "42710"}, pg.Code) || pg.Code == "XX000" && strings.Contains(pg.Message, "concurrently updated")
-}
-
-// execAgain runs one statement, and runs it again where another one got in its way.
-func execAgain(ctx context.Context, c *pgx.Conn, sql string) error {
-	return retry(ctx, func() error {
-		_, err := c.Exec(ctx, sql)
-		return err
-	})
 }
 
 // quote writes an identifier.
@@ -224,8 +224,7 @@ func (k *keeper) Limit(ctx context.Context, p lease.Plan, until time.Time) error
 		return err
 	}
 	return k.with(ctx, k.free(&k.doors), "limit "+string(p.Lease), func(c *pgx.Conn) error {
-		err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" VALID UNTIL "+literal(stamp(until)))
-		return err
+		return retry(ctx, func() error { return k.hands(c).limit(ctx, c, p.Account, until) })
 	})
 }
 
@@ -241,13 +240,11 @@ func (k *keeper) Unlock(ctx context.Context, p lease.Plan, _ lease.Made) (string
 	}
 	shut := func(ctx context.Context) error {
 		return k.with(ctx, k.free(&k.doors), "lock "+string(p.Lease), func(c *pgx.Conn) error {
-			err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" NOLOGIN PASSWORD NULL")
-			return gone(err)
+			return gone(retry(ctx, func() error { return k.hands(c).shut(ctx, c, p.Account) }))
 		})
 	}
 	err = k.with(ctx, k.free(&k.doors), "unlock "+string(p.Lease), func(c *pgx.Conn) error {
-		err := execAgain(ctx, c, "ALTER ROLE "+quote(p.Account)+" LOGIN PASSWORD "+literal(verifier))
-		return err
+		return retry(ctx, func() error { return k.hands(c).open(ctx, c, p.Account, verifier) })
 	})
 	return password, shut, err
 }
@@ -311,11 +308,12 @@ func (k *keeper) Terminate(ctx context.Context, work []string) error {
 			pids, accounts = append(pids, pid), append(accounts, account)
 		}
 	}
-	const live = `FROM pg_stat_activity a JOIN unnest($1::int[], $2::text[]) AS w(pid, account) ON a.pid = w.pid AND a.usename = w.account`
 	for wait := time.Millisecond; len(pids) > 0; wait = min(2*wait, 50*time.Millisecond) {
 		n := 0 // asked again and again, and the line let go in between: one that does not die holds up no other
 		err := k.with(ctx, &k.warm, "terminate", func(c *pgx.Conn) error {
-			return c.QueryRow(ctx, `SELECT count(*) FROM (SELECT pg_terminate_backend(a.pid) `+live+`) t`, pids, accounts).Scan(&n)
+			var err error
+			n, err = k.hands(c).endWork(ctx, c, pids, accounts)
+			return err
 		})
 		if err != nil || n == 0 {
 			return err

@@ -74,17 +74,52 @@ func resource() curfew.Resource {
 
 func newKeeper(t *testing.T, deployment string, res curfew.Resource) *keeper {
 	t.Helper()
+	user := loginOf(t, deployment)
 	k := &keeper{target: lease.Target{
 		Deployment: deployment, Resource: res,
 		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", pg.Address())
 		},
 		Login: func(context.Context) (lease.Login, error) {
-			return lease.Login{User: servers.Admin, Password: servers.AdminPassword, Database: "shop", Options: map[string]string{"sslmode": "disable"}}, nil
+			return lease.Login{User: user, Password: servers.AdminPassword, Database: "shop", Options: map[string]string{"sslmode": "disable"}}, nil
 		},
 	}}
 	t.Cleanup(k.Close)
 	return k
+}
+
+// handsVariable makes these tests use a login without CREATEROLE and the
+// functions of setup: all that holds for the one login holds for the other.
+const handsVariable = "CURFEW_TEST_FUNCTIONS"
+
+// loginOf is the gateway's own login for a deployment.
+func loginOf(t *testing.T, deployment string) string {
+	t.Helper()
+	if os.Getenv(handsVariable) == "" {
+		return servers.Admin
+	}
+	return limited(t, deployment, "public", "scratch")
+}
+
+// limited sets a deployment up for a login that can do nothing of its own, and
+// puts the schemas on its allow-list.
+func limited(t *testing.T, deployment string, schemas ...string) string {
+	t.Helper()
+	const user = "curfew_plain"
+	statements := []string{
+		`SET log_statement = 'none'`,
+		`DO $$ BEGIN CREATE ROLE ` + user + ` LOGIN PASSWORD '` + servers.AdminPassword + `'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
+		setup(deployment, user),
+	}
+	for _, s := range schemas {
+		statements = append(statements, `INSERT INTO `+quote(schemaOf(deployment))+`.allowed VALUES (`+literal(s)+`, '*', '{SELECT,INSERT,UPDATE,DELETE,USAGE,CREATE,EXECUTE}')`)
+	}
+	for _, db := range []string{"shop", "billing"} {
+		if err := pg.Exec(ctx(t), db, statements...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return user
 }
 
 func planFor(deployment string, may ...string) lease.Plan {

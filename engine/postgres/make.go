@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,12 +17,6 @@ import (
 
 // connectionLimit is how many connections one account may have at the target.
 const connectionLimit = 100
-
-// right is one privilege, as it is granted and as it is checked.
-type right struct {
-	grant string // GRANT … TO, without the grantee
-	check string // an expression over $1, the role's name, that must be true
-}
 
 // Make makes the account, locked. See lease.Keeper.
 func (k *keeper) Make(ctx context.Context, p lease.Plan) (made lease.Made, err error) {
@@ -82,7 +75,7 @@ func (k *keeper) groupName(p lease.Plan, may permission, rights []right, version
 	}
 	h := sha256.New()
 	for _, r := range rights {
-		h.Write([]byte(r.grant + "\n"))
+		h.Write([]byte(r.grant() + "\n"))
 	}
 	h.Write([]byte(k.target.Resource.Name))
 	return k.named("g") + hex.EncodeToString(h.Sum(nil)[:10])
@@ -91,9 +84,8 @@ func (k *keeper) groupName(p lease.Plan, may permission, rights []right, version
 // compile turns rules into privileges on what the target holds now, in a fixed order.
 func (k *keeper) compile(ctx context.Context, c *pgx.Conn, may permission) ([]right, error) {
 	seen := map[string]right{}
-	add := func(grant, check string) { seen[grant] = right{grant, check} }
-	database := c.Config().Database
-	add("CONNECT ON DATABASE "+quote(database), fmt.Sprintf("has_database_privilege($1, %s, 'CONNECT')", literal(database)))
+	add := func(r right) { seen[r.grant()] = r }
+	add(right{Privilege: "CONNECT", Kind: "DATABASE", Name: c.Config().Database})
 	for i := range may.minus {
 		if err := k.place(ctx, c, &may.minus[i]); err != nil {
 			return nil, err
@@ -104,7 +96,7 @@ func (k *keeper) compile(ctx context.Context, c *pgx.Conn, may permission) ([]ri
 		if err := k.place(ctx, c, r); err != nil {
 			return nil, err
 		}
-		add("USAGE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'USAGE')", literal(r.schema)))
+		add(right{Privilege: "USAGE", Kind: "SCHEMA", Schema: r.schema})
 		if err := compileRule(ctx, c, *r, may.minus, add); err != nil {
 			return nil, err
 		}
@@ -135,16 +127,14 @@ func (k *keeper) place(ctx context.Context, c *pgx.Conn, r *rule) error {
 	return curfew.Errorf(curfew.Invalid, "%s has no schema %q", k.target.Resource.Name, r.schema).WithRule("role.object").WithFix("correct the role: curfew plan")
 }
 
-func compileRule(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(grant, check string)) error {
+func compileRule(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(right)) error {
 	switch r.verb {
 	case create:
-		add("CREATE ON SCHEMA "+quote(r.schema), fmt.Sprintf("has_schema_privilege($1, %s, 'CREATE')", literal(r.schema)))
+		add(right{Privilege: "CREATE", Kind: "SCHEMA", Schema: r.schema})
 	case use:
-		name := quote(r.schema, r.name)
-		add("USAGE ON SEQUENCE "+name, fmt.Sprintf("has_sequence_privilege($1, %s, 'USAGE')", literal(name)))
+		add(right{Privilege: "USAGE", Kind: "SEQUENCE", Schema: r.schema, Name: r.name})
 	case call:
-		sig := quote(r.schema, r.name) + "(" + r.args + ")"
-		add("EXECUTE ON ROUTINE "+sig, fmt.Sprintf("has_function_privilege($1, %s, 'EXECUTE')", literal(sig)))
+		add(right{Privilege: "EXECUTE", Kind: "ROUTINE", Schema: r.schema, Name: r.name, Args: r.args})
 	default:
 		return compileTables(ctx, c, r, minus, add)
 	}
@@ -163,7 +153,7 @@ func privilegeOf(v verb) string {
 	return "SELECT"
 }
 
-func compileTables(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(grant, check string)) error {
+func compileTables(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add func(right)) error {
 	tables := []string{r.name}
 	if r.whole() {
 		rows, err := c.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind IN ('r','p','v','m','f') ORDER BY 1`, r.schema)
@@ -176,7 +166,6 @@ func compileTables(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add f
 	}
 	priv := privilegeOf(r.verb)
 	for _, t := range tables {
-		name := quote(r.schema, t)
 		cols, none, err := without(ctx, c, r, t, minus)
 		if err != nil {
 			return err
@@ -185,11 +174,11 @@ func compileTables(ctx context.Context, c *pgx.Conn, r rule, minus []rule, add f
 			continue
 		}
 		if cols == nil {
-			add(priv+" ON TABLE "+name, fmt.Sprintf("has_table_privilege($1, %s, '%s')", literal(name), priv))
+			add(right{Privilege: priv, Kind: "TABLE", Schema: r.schema, Name: t})
 			continue
 		}
 		for _, col := range cols {
-			add(priv+" ("+quote(col)+") ON TABLE "+name, fmt.Sprintf("has_column_privilege($1, %s, %s, '%s')", literal(name), literal(col), priv))
+			add(right{Privilege: priv, Columns: []string{col}, Kind: "TABLE", Schema: r.schema, Name: t})
 		}
 	}
 	return nil
@@ -260,7 +249,7 @@ func retry(ctx context.Context, f func() error) error {
 func holds(ctx context.Context, c *pgx.Conn, role string, rights []right) (bool, error) {
 	checks := make([]string, 0, len(rights))
 	for _, r := range rights {
-		checks = append(checks, r.check)
+		checks = append(checks, r.check())
 	}
 	var is, ok bool
 	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, role).Scan(&is); err != nil || !is {
@@ -274,28 +263,17 @@ func holds(ctx context.Context, c *pgx.Conn, role string, rights []right) (bool,
 // nothing: the rights are asked for before the commit.
 func (k *keeper) grantAll(ctx context.Context, c *pgx.Conn, group string, rights []right) error {
 	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		var is bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, group).Scan(&is); err != nil {
+		if err := k.hands(c).grant(ctx, tx, group, rights); err != nil {
 			return err
-		}
-		if !is {
-			if _, err := tx.Exec(ctx, "CREATE ROLE "+quote(group)+" NOLOGIN"); err != nil {
-				return err
-			}
-		}
-		for _, r := range rights {
-			if _, err := tx.Exec(ctx, "GRANT "+r.grant+" TO "+quote(group)); err != nil {
-				return err
-			}
 		}
 		for _, r := range rights {
 			var ok bool
-			if err := tx.QueryRow(ctx, "SELECT "+r.check, group).Scan(&ok); err != nil {
+			if err := tx.QueryRow(ctx, "SELECT "+r.check(), group).Scan(&ok); err != nil {
 				return err
 			}
 			if !ok {
-				return curfew.Errorf(curfew.Denied, "the gateway's own login on %s could not grant %s", k.target.Resource.Name, r.grant).
-					WithRule("resource.rights").WithFix("as the owner: GRANT %s TO %s WITH GRANT OPTION, or make it a member of the owner", r.grant, c.Config().User)
+				return curfew.Errorf(curfew.Denied, "the gateway's own login on %s could not grant %s", k.target.Resource.Name, r.grant()).
+					WithRule("resource.rights").WithFix("as the owner: GRANT %s TO %s WITH GRANT OPTION, or make it a member of the owner", r.grant(), c.Config().User)
 			}
 		}
 		return nil
@@ -304,28 +282,7 @@ func (k *keeper) grantAll(ctx context.Context, c *pgx.Conn, group string, rights
 
 // makeRole makes the lease's own role, locked, a member of the group and of nothing else.
 func (k *keeper) makeRole(ctx context.Context, c *pgx.Conn, p lease.Plan, group string) error {
-	return retry(ctx, func() error { return k.tryRole(ctx, c, p, group) })
-}
-
-func (k *keeper) tryRole(ctx context.Context, c *pgx.Conn, p lease.Plan, group string) error {
-	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		var is bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.Account).Scan(&is); err != nil {
-			return err
-		}
-		word := "CREATE"
-		if is { // an earlier try that never answered
-			word = "ALTER"
-		}
-		attributes := fmt.Sprintf(" NOLOGIN INHERIT CONNECTION LIMIT %d PASSWORD NULL VALID UNTIL %s", connectionLimit, literal(stamp(p.Until)))
-		if _, err := tx.Exec(ctx, word+" ROLE "+quote(p.Account)+attributes); err != nil {
-			return err
-		}
-		membership := "GRANT " + quote(group) + " TO " + quote(p.Account)
-		if major(c) >= 16 {
-			membership += " WITH INHERIT TRUE, SET FALSE"
-		}
-		_, err := tx.Exec(ctx, membership)
-		return err
+	return retry(ctx, func() error {
+		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return k.hands(c).account(ctx, tx, p, group) })
 	})
 }

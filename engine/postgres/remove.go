@@ -19,6 +19,7 @@ import (
 type removal struct {
 	k       *keeper
 	c       *pgx.Conn
+	hands   hands
 	plan    lease.Plan
 	made    lease.Made
 	oid     string
@@ -32,7 +33,7 @@ func (k *keeper) Remove(ctx context.Context, p lease.Plan, m lease.Made) (lease.
 		return r.residue, err
 	}
 	err := k.with(ctx, k.free(&k.broom), "remove "+string(p.Lease), func(c *pgx.Conn) error {
-		r.c = c
+		r.c, r.hands = c, k.hands(c)
 		return r.run(ctx)
 	})
 	return r.residue, err
@@ -68,25 +69,13 @@ func (r *removal) run(ctx context.Context) error {
 	return r.verify(ctx)
 }
 
-// lock makes the account powerless: nobody logs in, and what it was a member of is gone.
-func (r *removal) lock(ctx context.Context) error {
-	role := quote(r.plan.Account)
-	if _, err := r.c.Exec(ctx, "ALTER ROLE "+role+" NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL VALID UNTIL '-infinity'"); err != nil {
-		return err
-	}
-	member := "GRANT " + role + " TO " + quote(r.c.Config().User)
-	if major(r.c) >= 16 {
-		member += " WITH INHERIT TRUE, SET TRUE"
-	}
-	_, err := r.c.Exec(ctx, member)
-	return err
-}
+// lock makes the account powerless: nobody logs in.
+func (r *removal) lock(ctx context.Context) error { return r.hands.strip(ctx, r.c, r.plan.Account) }
 
 // terminate ends every connection of the account, by its oid: a ghost has no name.
 func (r *removal) terminate(ctx context.Context) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		var n int
-		err := r.c.QueryRow(ctx, `SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = $1::text::oid) t`, r.oid).Scan(&n)
+		n, err := r.hands.end(ctx, r.c, r.oid)
 		if err != nil {
 			return err
 		}
@@ -101,7 +90,7 @@ func (r *removal) terminate(ctx context.Context) error {
 		}
 	}
 	if r.made.Group != "" {
-		if _, err := r.c.Exec(ctx, "REVOKE "+quote(r.made.Group)+" FROM "+quote(r.plan.Account)); gone(err) != nil {
+		if err := gone(r.hands.leave(ctx, r.c, r.plan.Account, r.made.Group)); err != nil {
 			return err
 		}
 	}
@@ -135,12 +124,16 @@ func (r *removal) rollback(ctx context.Context) error {
 	}
 	for _, p := range left {
 		err := r.in(ctx, p.Database, func(c *pgx.Conn) error {
-			if _, err := c.Exec(ctx, "SET ROLE "+quote(r.plan.Account)); err != nil {
+			if err := r.hands.borrow(ctx, c, r.plan.Account); err != nil {
 				return err
 			}
-			_, err := c.Exec(ctx, "ROLLBACK PREPARED "+literal(p.GID))
-			_, reset := c.Exec(ctx, "RESET ROLE")
-			return errors.Join(err, reset)
+			_, err := c.Exec(ctx, "SET ROLE "+quote(r.plan.Account))
+			if err == nil {
+				_, err = c.Exec(ctx, "ROLLBACK PREPARED "+literal(p.GID))
+				_, reset := c.Exec(ctx, "RESET ROLE")
+				err = errors.Join(err, reset)
+			}
+			return errors.Join(err, r.hands.giveBack(ctx, c, r.plan.Account))
 		})
 		if err != nil {
 			return err
@@ -153,7 +146,7 @@ func (r *removal) rollback(ctx context.Context) error {
 // drop removes the role; where something is in the way it is dealt with first,
 // in every database.
 func (r *removal) drop(ctx context.Context) error {
-	_, err := r.c.Exec(ctx, "DROP ROLE "+quote(r.plan.Account))
+	err := r.hands.drop(ctx, r.c, r.plan.Account)
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "2BP01" {
 		return gone(err)
@@ -161,8 +154,7 @@ func (r *removal) drop(ctx context.Context) error {
 	if err := r.handOver(ctx, r.plan.Account); err != nil {
 		return err
 	}
-	_, err = r.c.Exec(ctx, "DROP ROLE "+quote(r.plan.Account))
-	return gone(err)
+	return gone(r.hands.drop(ctx, r.c, r.plan.Account))
 }
 
 // databases lists those that something depends on the role in; "" is the shared catalog.
@@ -186,129 +178,23 @@ func (r *removal) handOver(ctx context.Context, role string) error {
 		if db == "" {
 			db = r.c.Config().Database
 		}
-		err := r.in(ctx, db, func(c *pgx.Conn) error {
-			if err := r.keepOwned(ctx, c, role); err != nil {
-				return err
-			}
-			_, err := c.Exec(ctx, "DROP OWNED BY "+quote(role))
-			return err
-		})
-		if err != nil {
+		if err := r.in(ctx, db, func(c *pgx.Conn) error { return r.keep(ctx, c, role, true) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keepOwned reassigns what the role owns in this database.
-func (r *removal) keepOwned(ctx context.Context, c *pgx.Conn, role string) error {
-	rows, err := c.Query(ctx, `SELECT pg_describe_object(classid, objid, 0) FROM pg_shdepend
-		WHERE refclassid = 'pg_authid'::regclass AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND deptype = 'o'
-		AND classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass)
-		AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`, role)
-	if err != nil {
-		return err
-	}
-	owned, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(owned) == 0 {
-		return err
-	}
-	keep := r.k.named("k") + strings.TrimPrefix(r.plan.Account, r.k.named("l"))
-	var is bool
-	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, keep).Scan(&is); err != nil {
-		return err
-	}
-	if !is {
-		if _, err := c.Exec(ctx, "CREATE ROLE "+quote(keep)+" NOLOGIN"); err != nil {
-			return err
-		}
-	}
-	member := "GRANT " + quote(keep) + " TO " + quote(c.Config().User)
-	if major(c) >= 16 {
-		member += " WITH INHERIT TRUE, SET TRUE"
-	}
-	if _, err := c.Exec(ctx, member); err != nil {
-		return err
-	}
-	if err := r.reassign(ctx, c, role, keep); err != nil {
-		return err
-	}
-	for _, o := range owned {
-		if line := o + " in " + c.Config().Database + " → " + keep; !slices.Contains(r.residue.Kept, line) {
+// keep moves what the role owns in this database to a powerless role of this
+// lease alone, and says so; privileges says whether those it has go too.
+func (r *removal) keep(ctx context.Context, c *pgx.Conn, role string, privileges bool) error {
+	lines, err := r.hands.keep(ctx, c, role, r.plan.Account, privileges)
+	for _, line := range lines {
+		if !slices.Contains(r.residue.Kept, line) {
 			r.residue.Kept = append(r.residue.Kept, line)
 		}
 	}
-	return nil
-}
-
-// reassign gives the keeper CREATE on the schemas for as long as the move takes.
-func (r *removal) reassign(ctx context.Context, c *pgx.Conn, role, keep string) error {
-	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			SELECT DISTINCT n.nspname::text FROM pg_namespace n WHERE n.oid IN (
-			  SELECT relnamespace FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = $1)
-			  UNION SELECT pronamespace FROM pg_proc WHERE proowner = (SELECT oid FROM pg_roles WHERE rolname = $1)
-			  UNION SELECT typnamespace FROM pg_type WHERE typowner = (SELECT oid FROM pg_roles WHERE rolname = $1)
-			  UNION SELECT oprnamespace FROM pg_operator WHERE oprowner = (SELECT oid FROM pg_roles WHERE rolname = $1)
-			  UNION SELECT collnamespace FROM pg_collation WHERE collowner = (SELECT oid FROM pg_roles WHERE rolname = $1))
-			AND n.nspname !~ '^pg_(toast|temp)'`, role)
-		if err != nil {
-			return err
-		}
-		schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return err
-		}
-		for _, s := range schemas {
-			if _, err := tx.Exec(ctx, "GRANT CREATE ON SCHEMA "+quote(s)+" TO "+quote(keep)); err != nil {
-				return err
-			}
-			var ok bool
-			if err := tx.QueryRow(ctx, `SELECT has_schema_privilege($1, $2, 'CREATE')`, keep, s).Scan(&ok); err != nil {
-				return err
-			}
-			if !ok {
-				return curfew.Errorf(curfew.Unavailable, "what %s owns in the schema %s cannot be moved: the gateway's login may not GRANT CREATE on it", role, s).
-					WithFix("make it a member of the schema's owner")
-			}
-		}
-		if _, err := tx.Exec(ctx, "REASSIGN OWNED BY "+quote(role)+" TO "+quote(keep)); err != nil {
-			return err
-		}
-		for _, s := range schemas {
-			if _, err := tx.Exec(ctx, "REVOKE CREATE ON SCHEMA "+quote(s)+" FROM "+quote(keep)); err != nil {
-				return err
-			}
-		}
-		return closeKept(ctx, tx, keep)
-	})
-}
-
-// closeKept takes away what others may do with the things that are kept: data
-// that one lease copied must not be what the next one reads.
-func closeKept(ctx context.Context, tx pgx.Tx, keep string) error {
-	rows, err := tx.Query(ctx, `
-		WITH k AS (SELECT oid FROM pg_roles WHERE rolname = $1), grants AS (
-		  SELECT 'TABLE ' || c.oid::regclass::text AS what, a.grantee FROM pg_class c, aclexplode(c.relacl) a WHERE c.relowner = (SELECT oid FROM k) AND c.relkind IN ('r','p','v','m','f')
-		  UNION SELECT 'SEQUENCE ' || c.oid::regclass::text, a.grantee FROM pg_class c, aclexplode(c.relacl) a WHERE c.relowner = (SELECT oid FROM k) AND c.relkind = 'S'
-		  UNION SELECT 'TABLE ' || t.attrelid::regclass::text, a.grantee FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a WHERE c.relowner = (SELECT oid FROM k)
-		  UNION SELECT 'ROUTINE ' || p.oid::regprocedure::text, a.grantee FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE p.proowner = (SELECT oid FROM k)
-		  UNION SELECT 'LARGE OBJECT ' || m.oid::text, a.grantee FROM pg_largeobject_metadata m, aclexplode(m.lomacl) a WHERE m.lomowner = (SELECT oid FROM k))
-		SELECT 'REVOKE ALL ON ' || what || ' FROM ' || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
-		FROM grants WHERE grantee <> (SELECT oid FROM k) ORDER BY 1`, keep)
-	if err != nil {
-		return err
-	}
-	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	for _, sql := range statements {
-		if _, err := tx.Exec(ctx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // verify looks: role, connections, ghosts, prepared work, and the group.

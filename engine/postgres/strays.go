@@ -51,8 +51,7 @@ func (k *keeper) look(ctx context.Context) error {
 	work := map[string][]string{}
 	err := k.with(ctx, &k.warm, "patrol", func(c *pgx.Conn) error {
 		clear(work)
-		rows, err := c.Query(ctx, `SELECT pid, usesysid::text, coalesce(usename, '') FROM pg_stat_activity
-			WHERE backend_type = 'client backend' AND (usename IS NULL OR starts_with(usename, $1))`, k.named("l"))
+		rows, err := k.hands(c).connections(ctx, c)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func world(t *testing.T, deployment string, more ...func(*enginetest.Options)) *
 	t.Helper()
 	opt := enginetest.Options{
 		Engine: New(), Deployment: deployment, Resource: resource(),
-		Login: pg.URL(servers.Admin, servers.AdminPassword, "shop"),
+		Login: pg.URL(loginOf(t, deployment), servers.AdminPassword, "shop"),
 		Roles: map[curfew.RoleName][]string{
 			"read":  {"read orders", "read refunds"},
 			"write": {"read orders", "insert orders", "use sequence orders_id_seq", "update orders", "read refunds", "update refunds (status, note)"},
