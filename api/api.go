@@ -42,6 +42,8 @@ type Parts struct {
 	Hosts    []string // what Host may say, without port
 	// Doctor runs checks that only the gateway can: targets, disk, clock.
 	Doctor func(context.Context, curfew.Principal) []client.Finding
+	// Setup is what the owner of a target runs once.
+	Setup func(context.Context, curfew.ResourceName) (string, error)
 	// Export writes the ledger for offline verification.
 	Export func(context.Context, io.Writer) error
 	// Metrics writes what Prometheus reads.

@@ -71,6 +71,9 @@ func newOffice(t *testing.T) *office {
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
 		},
+		Setup: func(_ context.Context, name curfew.ResourceName) (string, error) {
+			return "-- for " + string(name), nil
+		},
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, l) },
 	})
 	o.people(ctx)
@@ -267,6 +270,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/ledger/head":              {"", "tom otto root"},
 		"GET /api/v1/ledger/export":            {"", "tom otto root"},
 		"GET /api/v1/doctor":                   {"", "otto root"},
+		"GET /api/v1/resources/{name}/setup":   {"", "otto root"},
 		"POST /api/v1/restore/confirm":         {`{}`, "otto root"},
 		"POST /api/v1/clock/confirm":           {`{}`, "otto root"},
 		"POST /api/v1/requests/{id}/withdraw":  {"", "alice"},
@@ -325,6 +329,8 @@ func (o *office) row(route, body, who string) {
 		path = strings.Replace(path, "{id}", "INC-1", 1)
 	case strings.Contains(path, "/people/"):
 		path = strings.Replace(path, "{id}", string(o.who["mallory"]), 1)
+	case strings.Contains(path, "/resources/"):
+		path = strings.Replace(path, "{name}", "db", 1)
 	}
 	if strings.HasPrefix(body, "?") {
 		path, body = path+body, ""

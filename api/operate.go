@@ -25,6 +25,7 @@ func (s *Server) operateRoutes() {
 	add(s, Viewer, http.MethodGet, "/ledger/head", "The newest signed tree head", s.ledgerHead)
 	add(s, Viewer, http.MethodGet, "/ledger/export", "The ledger, for offline verification", s.export)
 	add(s, Admin, http.MethodGet, "/doctor", "Check ports, clock, disk and every resource", s.doctor)
+	add(s, Admin, http.MethodGet, "/resources/{name}/setup", "What the owner of a target runs once, so that the gateway's login there needs no rights of its own", s.setup)
 	add(s, Admin, http.MethodPost, "/restore/confirm", "Say that a restored ledger is the right one", s.confirmRestore)
 	add(s, Admin, http.MethodPost, "/clock/confirm", "Say that the gateway's clock is right after it was stepped", s.confirmClock)
 }
@@ -149,6 +150,16 @@ func (s *Server) export(context.Context, caller, *struct{}) (*huma.StreamRespons
 
 func (s *Server) doctor(ctx context.Context, c caller, _ *struct{}) (*body[client.List[client.Finding]], error) {
 	return &body[client.List[client.Finding]]{client.List[client.Finding]{Items: s.parts.Doctor(ctx, c.who), Position: s.parts.Access.Ledger().Head().Size}}, nil
+}
+
+func (s *Server) setup(ctx context.Context, _ caller, in *struct {
+	Name string `path:"name" maxLength:"128"`
+}) (*body[client.Setup], error) {
+	text, err := s.parts.Setup(ctx, curfew.ResourceName(in.Name))
+	if err != nil {
+		return nil, err
+	}
+	return &body[client.Setup]{client.Setup{Resource: in.Name, Lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n")}}, nil
 }
 
 func (s *Server) confirmClock(ctx context.Context, c caller, in *struct{ Body client.Decision }) (*body[client.Done], error) {

@@ -152,7 +152,7 @@ type group struct {
 }
 
 func (a *app) groups() []group {
-	run := []*cobra.Command{a.doctorCommand(), a.versionCommand()}
+	run := []*cobra.Command{a.addCommand(), a.doctorCommand(), a.versionCommand()}
 	if a.parts.Up != nil {
 		run = append(run, passedOn("up", "Run a gateway here", a.parts.Up))
 	}

@@ -189,7 +189,8 @@ func world() map[string]handler {
 		"POST /workflows": gives(client.Workflow{ID: "INC-1423", Kind: "incident", Title: "refunds stuck", Opened: at(0)}), "POST /workflows/INC-1423/close": done,
 		"GET /people":         gives(list(me.Person)),
 		"POST /people/invite": gives(client.Invited{Person: me.Person, Link: "cfl.k_1.secret", Until: at(1440)}), "POST /people/p_alice/disable": done,
-		"GET /doctor": gives(list(client.Finding{What: "clock", OK: true, Text: "within 1 s"})), "POST /clock/confirm": done,
+		"GET /resources/orders-db/setup": gives(client.Setup{Resource: "orders-db", Lines: []string{"-- Run it as a superuser.", "BEGIN;", "  SELECT 1;", "COMMIT;"}}),
+		"GET /doctor":                    gives(list(client.Finding{What: "clock", OK: true, Text: "within 1 s"})), "POST /clock/confirm": done,
 	}
 }
 

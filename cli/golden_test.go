@@ -42,6 +42,7 @@ func commands() map[string]struct {
 		"workflow-close": {"", []string{"workflow", "close", "INC-1423"}}, "people": {"", []string{"people"}},
 		"invite":  {passOnStdin, []string{"invite", "ben@acme.io", "--passphrase-stdin"}},
 		"disable": {"", []string{"disable", "alice", "--yes"}}, "doctor": {"", []string{"doctor"}},
+		"add-setup":     {"", []string{"add", "--setup", "orders-db"}},
 		"confirm-clock": {passOnStdin, []string{"doctor", "--confirm-clock", "--passphrase-stdin"}}, "version": {"", []string{"version"}},
 	}
 }

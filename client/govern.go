@@ -187,6 +187,11 @@ func (c *Client) Doctor(ctx context.Context) (List[Finding], error) {
 	return get[List[Finding]](ctx, c, "/doctor", nil)
 }
 
+// Setup is what the owner of a target runs once.
+func (c *Client) Setup(ctx context.Context, resource string) (Setup, error) {
+	return get[Setup](ctx, c, "/resources/"+seg(resource)+"/setup", nil)
+}
+
 // ConfirmRestore says that a restored ledger is the right one.
 func (c *Client) ConfirmRestore(ctx context.Context, in Decision) (Done, error) {
 	return post[Done](ctx, c, "/restore/confirm", in)

@@ -356,6 +356,12 @@ type Finding struct {
 	Fix  string `json:"fix,omitempty"`
 }
 
+// Setup is what the owner of a target runs once, in the target's own language.
+type Setup struct {
+	Resource string   `json:"resource"`
+	Lines    []string `json:"lines"`
+}
+
 // Fault is an error (RFC 9457), with what to do next.
 type Fault struct {
 	Code      string `json:"code"`

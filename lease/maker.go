@@ -97,6 +97,13 @@ type Finding struct {
 	Text, Fix string
 }
 
+// Installer is a Keeper whose target can be prepared so that the gateway's own
+// login needs no rights of its own.
+type Installer interface {
+	// Setup is what the target's owner runs, in the target's own language. It holds no secret.
+	Setup(ctx context.Context) (string, error)
+}
+
 // Checker is a Keeper that can say whether its target is set up as it should be.
 type Checker interface {
 	Check(ctx context.Context) []Finding

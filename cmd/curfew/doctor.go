@@ -62,6 +62,21 @@ func (r *running) disk() client.Finding {
 	return f
 }
 
+// setup is what the owner of a target runs once. Nothing is reached.
+func (r *running) setup(ctx context.Context, name curfew.ResourceName) (string, error) {
+	var res curfew.Resource
+	var ok bool
+	r.access.View(func(st *access.State) { res, ok = st.Config.Resources[name] })
+	if !ok {
+		return "", curfew.Errorf(curfew.NotFound, "there is no resource %.128q", name).WithFix("name it in curfew.yaml first, with its address and login: curfew plan")
+	}
+	installer, ok := r.gateway.Lease.KeeperFor(res).(lease.Installer)
+	if !ok {
+		return "", curfew.Errorf(curfew.Invalid, "%s needs no set-up: the engine %s has none", name, res.Type)
+	}
+	return installer.Setup(ctx)
+}
+
 // examine checks one target, by an errand that is audited.
 func (r *running) examine(ctx context.Context, res curfew.Resource, by curfew.Principal) []client.Finding {
 	what := "resource " + string(res.Name)

@@ -9,7 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/lease"
+	"github.com/curfewhq/curfew/say"
 )
 
 //go:embed setup.sql
@@ -23,6 +25,18 @@ func setup(deployment, login string) string {
 		"{deployment}", deployment, "{schema}", quote(schema), "{schema_text}", literal(schema), "{prefix}", literal(schema+"_"), "{login}", quote(login),
 		"{kept_grants}", keptGrants, "{defaults}", strings.ReplaceAll(defaultsLeft, "$1", "grp"),
 	).Replace(setupText)
+}
+
+// Setup renders the set-up for this resource and the login that its secret names.
+func (k *keeper) Setup(ctx context.Context) (string, error) {
+	login, err := k.target.Login(ctx)
+	if err != nil {
+		return "", err
+	}
+	if say.Clean(login.User, 63) != login.User { // it is printed, and run as it is printed
+		return "", curfew.Errorf(curfew.Invalid, "the login's name has characters that cannot be printed").WithFix("make a login with a plain name")
+	}
+	return setup(k.target.Deployment, login.User), nil
 }
 
 // functions calls what setup made.
