@@ -1,7 +1,9 @@
 package servers
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -19,7 +21,7 @@ import (
 
 // certify makes an authority and a certificate of the server's, for localhost.
 func (p *Postgres) certify() error {
-	caKey, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	caKey, err1 := p.authorityKey()
 	key, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err := errors.Join(err1, err2); err != nil {
 		return curfew.Wrap(curfew.Internal, err, "make a key")
@@ -34,7 +36,7 @@ func (p *Postgres) certify() error {
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	caDER, err1 := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	caDER, err1 := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	leafDER, err2 := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	keyDER, err3 := x509.MarshalPKCS8PrivateKey(key)
 	if err := errors.Join(err1, err2, err3); err != nil {
@@ -45,6 +47,14 @@ func (p *Postgres) certify() error {
 		p.give("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}), 0o644),
 		p.give("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
 	)
+}
+
+func (p *Postgres) authorityKey() (crypto.Signer, error) {
+	if p.opt.Ed25519 {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
 // give writes a file that belongs to the server's user.

@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Folder   string   // where its files go, below a folder of their own; "": a temporary folder
 	TLS      bool     // offer TLS, with an authority made on the spot
+	Ed25519  bool     // the authority signs with Ed25519, for which channel binding is undefined
 	Fsync    bool     // as a real server does; off is faster
 	Settings []string // more of "name=value"
 }

@@ -130,7 +130,29 @@ func clientConfig(res curfew.Resource, login lease.Login, database string) (*pgx
 	cfg.Fallbacks = nil
 	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"target"}, nil }
 	cfg.TLSConfig, err = targetTLS(res, login)
+	cfg.AfterNetConnect = bindWhereDefined
 	return cfg, err
+}
+
+// bindWhereDefined turns channel binding off where RFC 5929 defines none for the
+// server's certificate: otherwise both sides suspect somebody in between. Without
+// binding only a certificate that was verified says who is there.
+func bindWhereDefined(_ context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	t, ok := conn.(*tls.Conn)
+	if !ok || !unbound(t.ConnectionState().PeerCertificates) {
+		return conn, nil
+	}
+	if cfg.TLSConfig == nil || cfg.TLSConfig.InsecureSkipVerify {
+		return conn, curfew.Errorf(curfew.Invalid, "the server's certificate is signed in a way for which channel binding is undefined, and it is not verified").WithRule("resource.tls").
+			WithFix("verify it: sslmode=verify-full in the credential, with sslrootcert")
+	}
+	cfg.ChannelBinding = "disable"
+	return conn, nil
+}
+
+// unbound reports whether tls-server-end-point is undefined for a certificate.
+func unbound(chain []*x509.Certificate) bool {
+	return len(chain) == 0 || chain[0].SignatureAlgorithm == x509.PureEd25519 || chain[0].SignatureAlgorithm == x509.UnknownSignatureAlgorithm
 }
 
 // targetTLS is how the credential says the target is to be met.

@@ -32,8 +32,12 @@ func stranger() error {
 // authenticate runs SCRAM-SHA-256 (RFC 5802, 7677), with channel binding to our
 // certificate where there is TLS and the client can (RFC 5929, tls-server-end-point).
 func (c *client) authenticate(v engine.Verifier) error {
+	binding, err := c.binding()
+	if err != nil {
+		return err
+	}
 	offered := []string{mechanism}
-	if c.cert != nil {
+	if binding != nil {
 		offered = []string{mechanismPlus, mechanism}
 	}
 	if err := c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: offered}); err != nil {
@@ -43,10 +47,7 @@ func (c *client) authenticate(v engine.Verifier) error {
 	if err != nil {
 		return err
 	}
-	s := &scram{verifier: v, plusOffered: c.cert != nil}
-	if s.binding, err = c.binding(); err != nil {
-		return err
-	}
+	s := &scram{verifier: v, plusOffered: binding != nil, binding: binding}
 	first, err := s.first(body)
 	if err != nil {
 		return err
@@ -64,7 +65,9 @@ func (c *client) authenticate(v engine.Verifier) error {
 	return c.send(&pgproto3.AuthenticationSASLFinal{Data: []byte(final)}, &pgproto3.AuthenticationOk{})
 }
 
-// binding is the hash of our certificate, as its own signature's hash makes it.
+// binding is the hash of our certificate, as its own signature's hash makes it;
+// nil where there is none, so that binding is not offered: without TLS, and for
+// signatures without one hash of their own (Ed25519), for which RFC 5929 defines nothing.
 func (c *client) binding() ([]byte, error) {
 	if c.cert == nil {
 		return nil, nil
@@ -81,6 +84,8 @@ func (c *client) binding() ([]byte, error) {
 	case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
 		h := sha512.Sum512(der)
 		return h[:], nil
+	case x509.PureEd25519, x509.UnknownSignatureAlgorithm:
+		return nil, nil
 	}
 	h := sha256.Sum256(der)
 	return h[:], nil

@@ -3,6 +3,12 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -327,6 +333,48 @@ func TestCtrlCInPsql(t *testing.T) {
 	_ = cmd.Wait()
 	if !strings.Contains(out.String(), "canceling statement due to user request") {
 		t.Error(out.String())
+	}
+}
+
+// Every kind of certificate that a gateway may be given, with libpq and pgx.
+func TestKindsOfCertificates(t *testing.T) {
+	key := func(k crypto.Signer, err error) crypto.Signer {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	p384, err384 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	bits, errRSA := rsa.GenerateKey(rand.Reader, 2048)
+	_, ed, errEd := ed25519.GenerateKey(rand.Reader)
+	for _, c := range []struct {
+		name, binding string
+		key           crypto.Signer
+	}{
+		{"p384", "require", key(p384, err384)}, {"rsa", "require", key(bits, errRSA)}, {"ed25519", "prefer", key(ed, errEd)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cert := selfSigned(t, c.key)
+			w := world(t, "tls"+c.name, func(o *enginetest.Options) {
+				o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+			})
+			g := w.Grant("read", time.Hour)
+			out, err := psql(t, w, g, "PGSSLMODE=require PGCHANNELBINDING="+c.binding, "SELECT count(*) AS n FROM orders;\n")
+			if err != nil || !strings.Contains(out, "(1 row)") {
+				t.Error(err, out)
+			}
+			cfg, err := pgx.ParseConfig(throughURL(w, g, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.TLSConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // a certificate of this test's own
+			cfg.ChannelBinding = c.binding
+			conn, err := pgx.ConnectConfig(ctx(t), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close(ctx(t))
+		})
 	}
 }
 
