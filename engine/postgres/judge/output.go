@@ -1,0 +1,123 @@
+package judge
+
+import "strconv"
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func asNames(names []string) (out []node) {
+	for _, n := range names {
+		out = append(out, &str{Sval: n})
+	}
+	return out
+}
+
+// targets judges a target list and names its columns.
+func (a *analysis) targets(list []node, c context) relation {
+	out := relation{complete: true}
+	for _, n := range list {
+		t, ok := n.(*resTarget)
+		if !ok || t.Indirection != nil {
+			a.unknown("this list of columns")
+			continue
+		}
+		a.expression(t.Val, c)
+		cols, ok := a.outputs(t, c)
+		out.cols = append(out.cols, cols...)
+		out.complete = out.complete && ok
+	}
+	return out
+}
+
+// outputs names what one target becomes; false if there may be more.
+func (a *analysis) outputs(t *resTarget, c context) ([]string, bool) {
+	if t.Name != "" {
+		return []string{t.Name}, true
+	}
+	ref, ok := t.Val.(*columnRef)
+	if ok && len(ref.Fields) > 0 {
+		if _, all := ref.Fields[len(ref.Fields)-1].(*star); all {
+			return a.expand(ref, c)
+		}
+	}
+	if name := figure(t.Val); name != "" {
+		return []string{name}, true
+	}
+	return nil, false
+}
+
+func (a *analysis) expand(ref *columnRef, c context) (cols []string, ok bool) {
+	names, _ := strs(ref.Fields[:len(ref.Fields)-1])
+	rels := c.scope.rels
+	if len(names) > 0 {
+		r := a.find(names, c.scope)
+		if r == nil {
+			return nil, false
+		}
+		rels = []*relation{r}
+	}
+	ok = true
+	for _, r := range rels {
+		cols = append(cols, r.cols...)
+		ok = ok && r.complete
+	}
+	return cols, ok
+}
+
+// figure is the name that PostgreSQL gives an unnamed column: "" where it is not certain.
+func figure(n node) string {
+	switch x := n.(type) {
+	case *columnRef:
+		return last(x.Fields)
+	case *funcCall:
+		return last(x.Funcname)
+	case *typeCast:
+		if name := figure(x.Arg); name != "" && name != "?column?" {
+			return name
+		}
+		if _, constant := x.Arg.(*constant); constant && x.TypeName != nil {
+			return last(x.TypeName.Names)
+		}
+	case *collateClause:
+		return figure(x.Arg)
+	case *constant, *paramRef:
+		return "?column?"
+	case *operation:
+		if x.Kind == "AEXPR_NULLIF" {
+			return "nullif"
+		}
+		return "?column?"
+	case *boolExpr, *nullTest, *booleanTest:
+		return "?column?"
+	case *coalesceExpr:
+		return "coalesce"
+	case *arrayExpr:
+		return "array"
+	case *rowExpr:
+		return "row"
+	case *groupingFunc:
+		return "grouping"
+	case *minMaxExpr:
+		if x.Op == "IS_LEAST" {
+			return "least"
+		}
+		return "greatest"
+	case *subLink:
+		switch x.SubLinkType {
+		case "EXISTS_SUBLINK":
+			return "exists"
+		case "ARRAY_SUBLINK":
+			return "array"
+		}
+	}
+	return ""
+}
+
+func last(list []node) string {
+	if len(list) == 0 {
+		return ""
+	}
+	if s, ok := list[len(list)-1].(*str); ok {
+		return s.Sval
+	}
+	return ""
+}
