@@ -12,6 +12,8 @@ import (
 const (
 	longest = 256 << 10 // bytes of one text
 	deepest = 500
+	most    = 60000 // words, signs and constants: reading one takes up to 3 kB for a moment
+	several = 1000  // statements
 )
 
 // weigh refuses what the parser might not survive. It may count too much, never too little.
@@ -25,8 +27,13 @@ func weigh(text string) error {
 	s := scales{rest: text, levels: []level{{}}}
 	for s.rest != "" {
 		s.step()
-		if s.weight > deepest {
+		switch {
+		case s.weight > deepest:
 			return fmt.Errorf("it is nested too deeply")
+		case s.pieces > most:
+			return fmt.Errorf("it has more than %d words", most)
+		case s.ends > several:
+			return fmt.Errorf("it has more than %d statements", several)
 		}
 	}
 	return nil
@@ -43,6 +50,8 @@ type scales struct {
 	rest   string
 	levels []level
 	weight int
+	pieces int
+	ends   int // of statements
 }
 
 func (s *scales) top() *level { return &s.levels[len(s.levels)-1] }
@@ -65,9 +74,12 @@ func (s *scales) pop(open string) {
 
 func (s *scales) step() {
 	c := s.rest[0]
+	if !strings.ContainsRune(" \t\r\n\f\v", rune(c)) {
+		s.pieces++
+	}
 	switch {
 	case strings.HasPrefix(s.rest, "--"):
-		s.until("\n")
+		s.line()
 	case strings.HasPrefix(s.rest, "/*"):
 		s.comment()
 	case c == '\'':
@@ -87,6 +99,7 @@ func (s *scales) step() {
 		s.next()
 		s.rest = s.rest[1:]
 	case c == ';':
+		s.ends++
 		s.next()
 		s.weight -= s.top().lasting
 		s.top().lasting = 0
@@ -113,6 +126,15 @@ func (s *scales) closeBracket(open string) {
 func (s *scales) until(end string) {
 	if i := strings.Index(s.rest, end); i >= 0 {
 		s.rest = s.rest[i+len(end):]
+	} else {
+		s.rest = ""
+	}
+}
+
+// line passes the rest of a line, which a carriage return ends too.
+func (s *scales) line() {
+	if i := strings.IndexAny(s.rest, "\r\n"); i >= 0 {
+		s.rest = s.rest[i:]
 	} else {
 		s.rest = ""
 	}
@@ -181,8 +203,8 @@ func wordByte(c byte) bool {
 }
 
 func (s *scales) word() {
-	n := 0
-	for n < len(s.rest) && (wordByte(s.rest[n]) || s.rest[n] == '$') {
+	n, number := 0, s.rest[0] >= '0' && s.rest[0] <= '9' // a number ends before $, a name does not
+	for n < len(s.rest) && (wordByte(s.rest[n]) || s.rest[n] == '$' && !number) {
 		n++
 	}
 	w := strings.ToLower(s.rest[:n])

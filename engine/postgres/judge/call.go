@@ -42,7 +42,7 @@ func (a *analysis) function(list any, args []node, n int) {
 		return
 	case schema == "information_schema" && name == "_pg_expandarray":
 		return
-	case (schema == "" || schema == "pg_catalog") && a.special(name, args):
+	case (schema == "" && !a.j.known.names[name] || schema == "pg_catalog") && a.special(name, args):
 		return
 	}
 	a.ruled(schema, name, n)
@@ -53,15 +53,15 @@ func (a *analysis) ruled(schema, name string, n int) {
 	var rules []Rule
 	f := Name{schema, name}
 	switch {
+	case schema == "" && a.j.known.names[name] && (acts(name) || builtins().functions[name]):
+		f.Schema = a.j.known.schema
+		a.refuse(RuleFunction, "write pg_catalog."+name+"(…)", "the target has functions %s of its own", name)
+		return
 	case schema != "":
 		rules = a.j.allowed.calls(schema, name, n)
 	case acts(name):
 		f.Schema = "pg_catalog"
 		rules = a.j.allowed.calls(f.Schema, name, n)
-	case builtins().functions[name]:
-		f.Schema = a.j.known.schema
-		a.refuse(RuleFunction, "write pg_catalog."+name+"(…)", "the target has functions %s of its own", name)
-		return
 	default:
 		f.Schema = a.j.known.schema
 		rules = a.j.allowed.calls(f.Schema, name, n)
@@ -71,17 +71,13 @@ func (a *analysis) ruled(schema, name string, n int) {
 		return
 	}
 	for _, args := range a.j.known.functions[f] {
-		if arity(args) == n && !slices.ContainsFunc(rules, func(r Rule) bool { return sameArgs(r.Args, args) }) {
-			a.refuse(RuleFunction, "ask for a role that allows all of them", "there are several functions %s with %d arguments, and the role allows only some", f, n)
+		// with defaults more arguments may be meant, with VARIADIC fewer
+		if (arity(args) >= n || strings.HasSuffix(args, "[]")) && !a.j.allowed.callsExactly(f, args) {
+			a.refuse(RuleFunction, "ask for a role that allows all of them", "there are several functions %s that %d arguments may mean, and the role allows only some", f, n)
 			return
 		}
 	}
 	a.out.Calls = append(a.out.Calls, f.String())
-}
-
-func sameArgs(x, y string) bool {
-	clean := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), " ", "") }
-	return clean(x) == clean(y)
 }
 
 // special judges built-in functions whose argument decides. True: it was judged.

@@ -80,10 +80,11 @@ func (a *analysis) fields(x *indirection, c context) {
 	}
 }
 
+// isColumn: in doubt it is.
 func (a *analysis) isColumn(name string, s *scope) bool {
 	for at := s; at != nil; at = at.parent {
 		for _, r := range at.rels {
-			if r.has(name) {
+			if r.mayHave(name) {
 				return true
 			}
 		}

@@ -97,18 +97,15 @@ func (a *analysis) rowsOf(n node, x *rangeFunction) ([]string, bool) {
 	switch name {
 	case "json_each", "jsonb_each", "json_each_text", "jsonb_each_text":
 		return []string{"key", "value"}, true
+	case "json_array_elements", "jsonb_array_elements", "json_array_elements_text", "jsonb_array_elements_text":
+		return []string{"value"}, true // whatever the alias
 	case "pg_partition_tree":
 		return []string{"relid", "parentrelid", "isleaf", "level"}, true
-	case "json_populate_record", "json_populate_recordset", "jsonb_populate_record", "jsonb_populate_recordset",
-		"json_to_record", "json_to_recordset", "jsonb_to_record", "jsonb_to_recordset":
-		return nil, false
-	case "unnest":
-		if len(f.Args) != 1 {
-			return nil, false
+	case "generate_series", "generate_subscripts", "regexp_split_to_table", "string_to_table", "json_object_keys", "jsonb_object_keys":
+		if x.Alias != nil && len(x.Functions) == 1 {
+			name = x.Alias.Aliasname
 		}
+		return []string{name}, true
 	}
-	if x.Alias != nil && len(x.Functions) == 1 {
-		name = x.Alias.Aliasname
-	}
-	return []string{name}, true
+	return nil, false // unnest and others may return rows of many columns
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -85,7 +86,10 @@ func (j *Judge) Judge(text string) Verdict {
 			Fix: "PostgreSQL's own grammar must be able to read it; send statements one by one to find which",
 		}}
 	}
-	before := names{maps.Clone(j.names.prepared), maps.Clone(j.names.cursors)}
+	before := j.names
+	if slices.ContainsFunc(p.statements, statement.renames) {
+		before = names{maps.Clone(j.names.prepared), maps.Clone(j.names.cursors)}
+	}
 	var v Verdict
 	for _, s := range p.statements {
 		a := &analysis{j: j, out: Statement{Digest: s.digest, Start: s.start, End: s.end}, objects: map[objectKey]map[string]bool{}}
@@ -99,6 +103,11 @@ func (j *Judge) Judge(text string) Verdict {
 		}
 	}
 	return v
+}
+
+// renames reports whether a statement may change the session's names.
+func (s statement) renames() bool {
+	return slices.Contains([]string{"PrepareStmt", "DeallocateStmt", "DeclareCursorStmt", "ClosePortalStmt", "DiscardStmt"}, s.kind)
 }
 
 // Empty reports whether the text holds no statement.

@@ -71,12 +71,7 @@ func figure(n node) string {
 	case *funcCall:
 		return last(x.Funcname)
 	case *typeCast:
-		if name := figure(x.Arg); name != "" && name != "?column?" {
-			return name
-		}
-		if _, constant := x.Arg.(*constant); constant && x.TypeName != nil {
-			return last(x.TypeName.Names)
-		}
+		return castFigure(x)
 	case *collateClause:
 		return figure(x.Arg)
 	case *constant, *paramRef:
@@ -110,6 +105,31 @@ func figure(n node) string {
 		}
 	}
 	return ""
+}
+
+// castFigure: a column or call gives its name to the cast of it, a constant none.
+func castFigure(x *typeCast) string {
+	n := x.Arg
+	for {
+		switch inner := n.(type) {
+		case *typeCast:
+			n = inner.Arg
+			continue
+		case *collateClause:
+			n = inner.Arg
+			continue
+		case *columnRef, *funcCall:
+			return figure(n)
+		}
+		break
+	}
+	if name := figure(n); name != "?column?" {
+		return name
+	}
+	if x.TypeName == nil {
+		return ""
+	}
+	return last(x.TypeName.Names)
 }
 
 func last(list []node) string {

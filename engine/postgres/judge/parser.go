@@ -26,7 +26,7 @@ type Parser struct {
 // What is remembered: the newest texts, none of them long.
 const (
 	rememberedTexts = 2000
-	rememberedBytes = 1 << 20
+	rememberedBytes = 512 << 10 // their trees take up to sixty times as much
 	rememberedText  = 8 << 10
 )
 

@@ -104,6 +104,13 @@ func (p Permission) calls(schema, name string, args int) []Rule {
 	return out
 }
 
+// callsExactly reports whether a rule names the function with these arguments.
+func (p Permission) callsExactly(f Name, args string) bool {
+	return slices.ContainsFunc(p.Allow, func(r Rule) bool {
+		return r.Verb == Call && r.Schema == f.Schema && r.Name == f.Name && sameArgs(r.Args, args)
+	})
+}
+
 func (p Permission) uses(schema, name string) bool {
 	return slices.ContainsFunc(p.Allow, func(r Rule) bool { return r.Verb == Use && r.Schema == schema && r.Name == name })
 }
@@ -113,4 +120,49 @@ func arity(args string) int {
 		return 0
 	}
 	return strings.Count(args, ",") + 1
+}
+
+// sameArgs compares argument types, whichever of their names they are written with.
+func sameArgs(x, y string) bool {
+	xs, ys := strings.Split(x, ","), strings.Split(y, ",")
+	return slices.EqualFunc(xs, ys, func(a, b string) bool { return typeOf(a) == typeOf(b) })
+}
+
+func typeOf(arg string) string {
+	name := strings.TrimPrefix(strings.Join(strings.Fields(strings.ToLower(arg)), " "), "pg_catalog.")
+	name, array := strings.CutSuffix(name, "[]")
+	switch name {
+	case "integer", "int4":
+		name = "int"
+	case "smallint":
+		name = "int2"
+	case "bigint":
+		name = "int8"
+	case "real":
+		name = "float4"
+	case "double precision", "float":
+		name = "float8"
+	case "decimal":
+		name = "numeric"
+	case "boolean":
+		name = "bool"
+	case "character varying":
+		name = "varchar"
+	case "character", "char":
+		name = "bpchar"
+	case "timestamp without time zone":
+		name = "timestamp"
+	case "timestamp with time zone":
+		name = "timestamptz"
+	case "time without time zone":
+		name = "time"
+	case "time with time zone":
+		name = "timetz"
+	case "bit varying":
+		name = "varbit"
+	}
+	if array {
+		name += "[]"
+	}
+	return name
 }

@@ -97,21 +97,44 @@ func (a *analysis) column(c *columnRef, s *scope) {
 
 // bare resolves a name without a table's name before it.
 func (a *analysis) bare(name string, s *scope) {
-	sure := false
+	found, sure := false, false // sure: PostgreSQL looks no further out
 	for at := s; at != nil && !sure; at = at.parent {
 		for _, r := range at.rels {
 			has := r.has(name) || r.system && systemColumn(name)
-			sure = sure || has
-			if has || r.mayHave(name) && r.name != name {
+			sure = sure || has && !r.free // a catalog's columns differ between versions
+			found = found || has || !r.isTable() && r.mayHave(name)
+			switch {
+			case has || r.mayHave(name) && r.name != name:
 				a.read(r, name)
+			case r.mayHave(name): // a column, or the whole row
+				a.readAll(r)
 			}
 		}
 	}
-	for at := s; at != nil && !sure; at = at.parent {
+	if !found && !a.row(name, s) {
+		a.unresolved(name, s)
+	}
+}
+
+// row reads the whole row of the relation that a name means, if it means one.
+func (a *analysis) row(name string, s *scope) bool {
+	for at := s; at != nil; at = at.parent {
 		for _, r := range at.rels {
-			if r.name == name { // the whole row
+			if r.name == name {
 				a.readAll(r)
-				return
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unresolved refuses a name that may be a column which the catalog does not know yet.
+func (a *analysis) unresolved(name string, s *scope) {
+	for at := s; at != nil; at = at.parent {
+		for _, r := range at.rels {
+			if r.restricted() {
+				a.read(r, name)
 			}
 		}
 	}

@@ -141,14 +141,14 @@ func (a *analysis) setOne(x *variableSetStmt) {
 	}
 }
 
-// defaultPath: pg_catalog and the schema of the session, in this order.
+// defaultPath: the schema of the session, and pg_catalog before it, as always.
 func (a *analysis) defaultPath(args []node) bool {
 	var path []string
 	for _, n := range args {
 		v, _ := value(n)
 		path = append(path, v)
 	}
-	return slices.Equal(path, []string{"pg_catalog", a.j.known.schema})
+	return slices.Equal(path, []string{"pg_catalog", a.j.known.schema}) || slices.Equal(path, []string{a.j.known.schema})
 }
 
 // value is a constant as SET has it.
