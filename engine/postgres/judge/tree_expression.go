@@ -127,7 +127,9 @@ type groupingFunc struct {
 	Args []node
 }
 
-type mergeSupportFunc struct{}
+type mergeSupportFunc struct {
+	Msftype int
+}
 
 type xmlExpr struct {
 	Op, Name, Xmloption string

@@ -10,6 +10,7 @@ const shop = `read orders
 read customers (id, name)
 update orders (status, note)
 insert orders (id, cust, status)
+read texts (id)
 read refunds
 insert refunds
 update refunds
@@ -24,6 +25,7 @@ func shopCatalog() Catalog {
 			{"public", "orders", []string{"id", "cust", "total", "status", "note"}},
 			{"public", "customers", []string{"id", "name", "card", "email"}},
 			{"public", "refunds", []string{"id", "order_id", "amount"}},
+			{"public", "texts", []string{"id", "text", "collversion"}},
 			{"public", "salaries", []string{"who", "amount"}},
 			{"hr", "people", []string{"id", "salary"}},
 		},
@@ -68,6 +70,11 @@ func rules(t testing.TB, lines string) (out []Rule) {
 
 // grammarOf is shared by the tests: loading it takes a second.
 var grammarOf Parser //nolint:gochecknoglobals // a cache
+
+func shopJudge(t testing.TB) *Judge {
+	t.Helper()
+	return judgeOf(t, shop, "", shopCatalog())
+}
 
 func judgeOf(t testing.TB, may, never string, c Catalog) *Judge {
 	t.Helper()
