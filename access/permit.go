@@ -29,9 +29,9 @@ type Permit struct {
 	opened time.Time // with a monotonic reading
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	over   atomic.Bool
-	wall   atomic.Int64 // end, Unix nanoseconds by the wall clock
-	mono   atomic.Int64 // end, nanoseconds after opened by the monotonic clock
+	ended  atomic.Pointer[Ended] // nil: live
+	wall   atomic.Int64          // end, Unix nanoseconds by the wall clock
+	mono   atomic.Int64          // end, nanoseconds after opened by the monotonic clock
 	moved  atomic.Pointer[func()]
 }
 
@@ -63,10 +63,24 @@ func (p *Permit) move(now, end time.Time) {
 	}
 }
 
-// end shuts the permit. The first call wins.
+// shut closes the gate and wakes nobody. The first call wins.
+func (p *Permit) shut(e Ended) { p.ended.CompareAndSwap(nil, &e) }
+
+// end shuts the permit and starts its session's cut.
 func (p *Permit) end(e Ended) {
-	p.over.Store(true)
-	p.cancel(e)
+	p.shut(e)
+	p.cancel(*p.ended.Load())
+}
+
+// endAll shuts every permit before it starts the first cut: a cut takes the
+// processors that the next gate would wait for.
+func endAll(permits []*Permit, e func(*Permit) Ended) {
+	for _, p := range permits {
+		p.shut(e(p))
+	}
+	for _, p := range permits {
+		p.cancel(*p.ended.Load())
+	}
 }
 
 // Session is the identifier of the session this permit is for.
@@ -91,7 +105,15 @@ func (p *Permit) Context() context.Context { return p.ctx }
 func (p *Permit) End() time.Time { return time.Unix(0, p.wall.Load()) }
 
 // Over reports whether the permit has been shut.
-func (p *Permit) Over() bool { return p.over.Load() }
+func (p *Permit) Over() bool { return p.ended.Load() != nil }
+
+// Ended is what ended the permit; ok is false while it is live.
+func (p *Permit) Ended() (e Ended, ok bool) {
+	if e := p.ended.Load(); e != nil {
+		return *e, true
+	}
+	return Ended{}, false
+}
 
 // Due reports whether now, which carries a monotonic reading, is at or past the
 // end by either clock. It allocates nothing.
@@ -112,4 +134,4 @@ func (p *Permit) Fail(cause curfew.Cause, why string) {
 }
 
 // Valid reports whether p was made by a Service and its session is still live.
-func (p *Permit) Valid() bool { return p != nil && p.ctx != nil && !p.over.Load() }
+func (p *Permit) Valid() bool { return p != nil && p.ctx != nil && !p.Over() }

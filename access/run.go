@@ -114,13 +114,15 @@ func (s *Service) setAll() {
 // fire is called with what is due. Gates shut before anything is written.
 func (s *Service) fire(ids []string) {
 	now := s.Now()
+	ends := map[curfew.GrantID]Ended{}
 	s.View(func(st *State) {
 		for _, id := range ids {
 			if g := st.Grants[curfew.GrantID(id)]; g != nil && g.Status == Active && !now.Before(g.End) {
-				s.endGrant(g.ID, Ended{Cause: g.EndCause, At: now})
+				ends[g.ID] = Ended{Cause: g.EndCause, At: now}
 			}
 		}
 	})
+	s.endGrants(ends)
 	j := newJob(Due{IDs: ids})
 	select {
 	case s.queue <- j:
@@ -167,7 +169,7 @@ func (s *Service) actGrant(st *State, id curfew.GrantID, e curfew.Event) {
 		if e.Kind == curfew.KindGrantEnded && decode(e, &b) == nil {
 			ended.Cause, ended.By = b.Cause, b.By
 		}
-		s.endGrant(id, ended)
+		s.endGrants(map[curfew.GrantID]Ended{id: ended})
 		return
 	}
 	s.deadlines.Set(string(id), g.Deadline())

@@ -46,7 +46,8 @@ type Service struct {
 	unwritten []Fact // ends that have acted and could not be appended yet
 
 	late     atomic.Bool   // unwritten is not empty
-	away     atomic.Int64  // commands that have acted and are on their way through a turn
+	keepMu   sync.Mutex    // held while the reserve is added to or cleared
+	away     atomic.Int64  // commands that have acted and are on their way through a turn; raised under keepMu
 	draining atomic.Bool   // no new sessions
 	shut     chan struct{} // closed when nothing more is decided
 	shutErr  error         // set before shut is closed
@@ -148,9 +149,7 @@ func (s *Service) close(err error, cause curfew.Cause) {
 	s.once.Do(func() {
 		s.shutErr = err
 		close(s.shut)
-		for _, p := range s.permits() {
-			p.end(Ended{Cause: cause, At: time.Now()})
-		}
+		endAll(s.permits(), func(*Permit) Ended { return Ended{Cause: cause, At: time.Now()} })
 	})
 }
 
@@ -168,7 +167,6 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	s.away.Add(1)
 	s.keep(facts)
 	s.shutGates(facts, now)
 	j := newJob(c)
@@ -186,8 +184,12 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	}
 }
 
-// keep puts the ends among the facts into the reserve.
+// keep counts a command that acts and puts the ends among its facts into the
+// reserve, in one step: what another turn clears meanwhile must not be among them.
 func (s *Service) keep(facts []Fact) {
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
+	s.away.Add(1)
 	var ends []curfew.GrantEnded
 	for _, f := range facts {
 		if e, ok := f.Body.(curfew.GrantEnded); ok {
@@ -204,22 +206,31 @@ func (s *Service) keep(facts []Fact) {
 
 // shutGates ends the permits of all that the facts end.
 func (s *Service) shutGates(facts []Fact, now time.Time) {
+	grants, sessions := map[curfew.GrantID]Ended{}, map[curfew.SessionID]Ended{}
 	for _, f := range facts {
 		switch b := f.Body.(type) {
 		case curfew.GrantEnded:
-			s.endGrant(b.Grant, Ended{Cause: b.Cause, By: b.By, At: now})
+			grants[b.Grant] = Ended{Cause: b.Cause, By: b.By, At: now}
 		case curfew.SessionCut:
-			s.endSession(b.Session, Ended{Cause: curfew.CauseSessionCut, By: b.By, At: now})
+			sessions[b.Session] = Ended{Cause: curfew.CauseSessionCut, By: b.By, At: now}
 		}
+	}
+	s.endGrants(grants)
+	for id, e := range sessions {
+		s.endSession(id, e)
 	}
 }
 
-func (s *Service) endGrant(id curfew.GrantID, e Ended) {
+func (s *Service) endGrants(ends map[curfew.GrantID]Ended) {
+	var permits []*Permit
 	s.liveMu.Lock()
-	defer s.liveMu.Unlock()
-	for _, p := range s.byGrant[id] {
-		p.end(e)
+	for id := range ends {
+		for _, p := range s.byGrant[id] {
+			permits = append(permits, p)
+		}
 	}
+	s.liveMu.Unlock()
+	endAll(permits, func(p *Permit) Ended { return ends[p.grant.ID] })
 }
 
 func (s *Service) endSession(id curfew.SessionID, e Ended) {
@@ -307,9 +318,7 @@ func (s *Service) CloseSession(ctx context.Context, p *Permit, e curfew.SessionE
 // Their ends are still written.
 func (s *Service) Drain() {
 	s.draining.Store(true)
-	for _, p := range s.permits() {
-		p.end(Ended{Cause: curfew.CauseRestart, At: time.Now()})
-	}
+	endAll(s.permits(), func(*Permit) Ended { return Ended{Cause: curfew.CauseRestart, At: time.Now()} })
 }
 
 // Live is how many sessions have not been closed yet.

@@ -101,6 +101,8 @@ func (s *Service) arrived(batch []*job) {
 			s.away.Add(-1)
 		}
 	}
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
 	if s.parts.Reserve == nil || s.late.Load() || s.away.Load() != 0 {
 		return
 	}

@@ -144,7 +144,6 @@ func BenchmarkLedgerGroupCommit(b *testing.B) {
 }
 
 func reportBeside(b *testing.B, ours, theirs []time.Duration) {
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	b.ReportMetric(float64(durationAt(ours, 0.5))/float64(durationAt(theirs, 0.5)), "×bare-p50")
 	b.ReportMetric(float64(durationAt(ours, 0.99))/float64(durationAt(theirs, 0.99)), "×bare-p99")
 	b.ReportMetric(ms(durationAt(ours, 0.5)), "p50-ms")

@@ -47,7 +47,8 @@ type Gateway struct {
 	Lease *lease.Service
 
 	mu       sync.Mutex
-	sessions map[curfew.SessionID]*session.Session // guarded by mu
+	sessions map[curfew.SessionID]*session.Session                    // guarded by mu
+	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
 	refusals refusals
 }
 
@@ -56,7 +57,7 @@ func New(p Parts) *Gateway {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}}
+	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -99,10 +100,8 @@ func (g *Gateway) known(id curfew.GrantID) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var out []string
-	for _, s := range g.sessions {
-		if s.Permit().Grant().ID == id {
-			out = append(out, s.Work()...)
-		}
+	for _, s := range g.byGrant[id] {
+		out = append(out, s.Work()...)
 	}
 	return out
 }
@@ -199,8 +198,12 @@ func (g *Gateway) start(p *access.Permit) (*session.Session, error) {
 	_ = w.Write(record.Item{Kind: record.Opened, Text: string(grant.Role)}) // a failure shows at the next item, before anything is sent
 	s := session.New(parts)
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.sessions[p.Session()] = s
-	g.mu.Unlock()
+	if g.byGrant[grant.ID] == nil {
+		g.byGrant[grant.ID] = map[curfew.SessionID]*session.Session{}
+	}
+	g.byGrant[grant.ID][p.Session()] = s
 	return s, nil
 }
 
@@ -221,10 +224,19 @@ func (g *Gateway) account(ctx context.Context, p *access.Permit) (session.Accoun
 	return session.Account{Login: login, Leased: true, Shut: shut}, nil
 }
 
-func (g *Gateway) done(p *access.Permit, sum session.Summary) {
+func (g *Gateway) forget(p *access.Permit) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	delete(g.sessions, p.Session())
-	g.mu.Unlock()
+	id := p.Grant().ID
+	delete(g.byGrant[id], p.Session())
+	if len(g.byGrant[id]) == 0 {
+		delete(g.byGrant, id)
+	}
+}
+
+func (g *Gateway) done(p *access.Permit, sum session.Summary) {
+	g.forget(p)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := g.parts.Access.CloseSession(ctx, p, curfew.SessionEnded{

@@ -54,10 +54,17 @@ func (n *Node) save() error {
 	return nil
 }
 
+// MemoryPatience is how long a node goes on while its memory cannot be written. A
+// disk that fails for a moment must not keep anybody from being thrown out; a
+// memory that stays behind is none.
+const MemoryPatience = 30 * time.Second
+
 // Follow remembers a ledger's heads until ctx ends: within a second, and at once
-// after an event for which urgent says so.
+// after an event for which urgent says so. What cannot be written is tried again,
+// for no longer than MemoryPatience.
 func (n *Node) Follow(ctx context.Context, l Ledger, urgent func(curfew.Kind) bool) error {
 	after := n.Newest().Size
+	var failing time.Time // since when
 	for {
 		wait, cancel := context.WithTimeout(ctx, MemoryDelay)
 		err := l.Wait(wait, after)
@@ -65,7 +72,7 @@ func (n *Node) Follow(ctx context.Context, l Ledger, urgent func(curfew.Kind) bo
 		if ctx.Err() != nil {
 			return n.Remember(l.Head(), true)
 		}
-		now := err != nil // nothing new for a second: write what is not written
+		now := err != nil || !failing.IsZero() // nothing new for a second: write what is not written
 		h := l.Head()
 		if h.Size > after {
 			events, err := l.Read(ctx, after+1, int(min(h.Size-after, 4096)))
@@ -76,8 +83,19 @@ func (n *Node) Follow(ctx context.Context, l Ledger, urgent func(curfew.Kind) bo
 			}
 			after = h.Size
 		}
-		if err := n.Remember(h, now); err != nil {
+		if err = n.Remember(h, now); err == nil {
+			failing = time.Time{}
+			continue
+		}
+		if failing.IsZero() {
+			failing = time.Now()
+		}
+		if time.Since(failing) >= MemoryPatience {
 			return err
+		}
+		select {
+		case <-time.After(MemoryDelay):
+		case <-ctx.Done():
 		}
 	}
 }

@@ -161,3 +161,44 @@ func TestMemoryNeverGoesBack(t *testing.T) {
 		t.Errorf("after a restore it remembers %+v", again)
 	}
 }
+
+// A head that cannot be written is a folder in its place here.
+func TestMemoryThatCannotBeWrittenIsTriedAgainForAWhile(t *testing.T) {
+	n := newNode(t)
+	head := filepath.Join(n.Folder(), "head")
+	block := func() {
+		if err := os.RemoveAll(head); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(head, "full"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := mem.New(n.Signer())
+		done := make(chan error, 1)
+		block()
+		go func() { done <- n.Follow(t.Context(), l, func(curfew.Kind) bool { return true }) }()
+		ledgertest.MustAppend(t, l, time.Now(), ledger.Genesis(n.Signer()))
+		time.Sleep(ledger.MemoryPatience / 2)
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Fatalf("it gave up at once: %v", <-done)
+		}
+		if err := os.RemoveAll(head); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * ledger.MemoryDelay)
+		synctest.Wait()
+		if got := reopened(t, n).Newest().Size; got != 1 {
+			t.Errorf("not written once it could be: %d", got)
+		}
+		block()
+		ledgertest.MustAppend(t, l, time.Now(), ledgertest.Drafts("a", 1)...)
+		time.Sleep(ledger.MemoryPatience + 3*ledger.MemoryDelay)
+		synctest.Wait()
+		if len(done) != 1 || <-done == nil {
+			t.Error("a node without memory goes on for ever")
+		}
+	})
+}

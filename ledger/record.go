@@ -60,13 +60,17 @@ func (l live) Records(ctx context.Context) iter.Seq2[Record, error] {
 				continue
 			}
 			// Events that are left were added by hand, or appended since: then
-			// their head is there by now.
+			// their head is there by now. Where none are left it ends: what is
+			// appended from here on has no head in this walk.
 			_, left, err := events.peek(ctx)
 			if err == nil && left {
 				_, more, err = heads.peek(ctx)
 			}
 			if err != nil {
 				yield(Record{}, err)
+				return
+			}
+			if !left {
 				return
 			}
 			if !more {

@@ -252,3 +252,46 @@ func FuzzReadExport(f *testing.F) {
 		}
 	})
 }
+
+// busy is a store to which somebody appends just when a walk has found its end:
+// after the empty-th empty answer in a row.
+type busy struct {
+	*mem.Ledger
+	t           *testing.T
+	empty, have int
+	grew        bool
+}
+
+func (b *busy) Events(ctx context.Context, after uint64, first bool, limit int) ([]ledger.Record, error) {
+	found, err := b.Ledger.Events(ctx, after, first, limit)
+	if b.have++; len(found) > 0 {
+		b.have = 0
+	}
+	if b.have == b.empty && !b.grew { // once: the walk would never end otherwise
+		b.grew = true
+		ledgertest.MustAppend(b.t, b.Ledger, ledgertest.Start(), ledgertest.Drafts("late", 1)...)
+	}
+	return found, err
+}
+
+func TestExportOfALedgerThatGrowsVerifies(t *testing.T) {
+	for empty := 1; empty <= 2; empty++ {
+		l, s := begun(t)
+		ledgertest.MustAppend(t, l, ledgertest.Start(), ledgertest.Drafts("a", 3)...)
+		growing := &busy{Ledger: l, t: t, empty: empty}
+		var export bytes.Buffer
+		if err := ledger.Export(t.Context(), &export, growing); err != nil {
+			t.Fatal(err)
+		}
+		src, err := ledger.ReadExport(&export)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep := verify(t, src, ledger.Checks{Genesis: s.Public()}); !rep.OK {
+			t.Errorf("nobody touched it: %s", rep.Problem)
+		}
+		if !growing.grew {
+			t.Error("it did not grow: this shows nothing")
+		}
+	}
+}

@@ -52,8 +52,18 @@ type Postgres struct {
 	run     *process
 }
 
-// PostgresBin finds the folder of the newest server's binaries.
+// BinVariable names a folder of server binaries to use before any that is found.
+const BinVariable = "CURFEW_POSTGRES_BIN"
+
+// PostgresBin finds the folder of the newest server's binaries, or takes the one
+// that BinVariable names.
 func PostgresBin() (string, error) {
+	if named := os.Getenv(BinVariable); named != "" {
+		if _, err := os.Stat(filepath.Join(named, "initdb")); err != nil {
+			return "", curfew.Wrap(curfew.NotFound, err, "%s names a folder without initdb", BinVariable)
+		}
+		return named, nil
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	slices.SortFunc(found, func(a, b string) int { return majorOf(b) - majorOf(a) })
 	if out, err := exec.Command("pg_config", "--bindir").Output(); len(found) == 0 && err == nil {

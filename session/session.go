@@ -4,7 +4,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -171,10 +170,7 @@ func (s *Session) Close(cause curfew.Cause, why string) {
 func (s *Session) Finished() <-chan struct{} { return s.finished }
 
 // Ended says why the session is over; ok is false while it lives.
-func (s *Session) Ended() (e access.Ended, ok bool) {
-	ok = errors.As(context.Cause(s.Context()), &e)
-	return e, ok
-}
+func (s *Session) Ended() (e access.Ended, ok bool) { return s.parts.Permit.Ended() }
 
 func (s *Session) refusal() error {
 	e, _ := s.Ended()

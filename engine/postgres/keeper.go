@@ -28,6 +28,7 @@ type keeper struct {
 	warm   line    // the cut and the patrol: never behind the others
 	turn   atomic.Uint32
 	groups sync.Mutex
+	seen   sighting
 }
 
 // free picks a line nobody uses, or else one in turn.
@@ -326,33 +327,6 @@ func (k *keeper) Terminate(ctx context.Context, work []string) error {
 		}
 	}
 	return nil
-}
-
-// Strays are the account's connections that are not known. Workers of a parallel
-// query are its leader's, and nobody's connection.
-func (k *keeper) Strays(ctx context.Context, m lease.Made, known []string) (out []string, err error) {
-	if m.ID == "" {
-		return nil, nil
-	}
-	err = k.with(ctx, &k.warm, "patrol", func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT pid, coalesce(usename, '') FROM pg_stat_activity WHERE usesysid = $1::text::oid AND backend_type = 'client backend'`, m.ID)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var pid int32
-			var name string
-			if err := rows.Scan(&pid, &name); err != nil {
-				return err
-			}
-			if id := workID(uint32(pid), name); !slices.Contains(known, id) {
-				out = append(out, id)
-			}
-		}
-		return rows.Err()
-	})
-	return out, err
 }
 
 // Accounts lists this deployment's lease accounts.

@@ -41,7 +41,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	cause, why := curfew.CauseClosed, ""
 	defer func() { s.Close(cause, why) }()
 	res := s.Permit().Resource()
-	target, account, err := connectTarget(s, c.params)
+	target, err := connectTarget(s, c.params)
 	if err != nil {
 		if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
 			cause = curfew.CauseProtocol
@@ -53,7 +53,6 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 		return
 	}
 	defer func() { _ = target.Conn.Close() }()
-	s.Working(workID(target.PID, account))
 	r := newRelay(s, c.conn, target.Conn)
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
@@ -83,12 +82,12 @@ func rightDatabase(res curfew.Resource, database, asked string) error {
 
 // connectTarget logs in at the target as the session's account. The account can
 // log in for exactly as long as that takes.
-func connectTarget(s *session.Session, params map[string]string) (*pgconn.HijackedConn, string, error) {
+func connectTarget(s *session.Session, params map[string]string) (*pgconn.HijackedConn, error) {
 	ctx, cancel := context.WithTimeout(s.Context(), targetBound)
 	defer cancel()
 	account, err := s.Account(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer account.Shut()
 	res := s.Permit().Resource()
@@ -97,11 +96,11 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 		database = set.Database
 	}
 	if err := rightDatabase(res, database, params["database"]); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	pgx, err := clientConfig(res, account.Login, database)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	cfg := &pgx.Config
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
@@ -112,18 +111,19 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 		conn, err = pgconn.ConnectConfig(ctx, cfg)
 	}
 	if err != nil {
-		return nil, "", targetError(res, err)
+		return nil, targetError(res, err)
 	}
+	s.Working(workID(conn.PID(), account.User)) // before the door shuts: patrols know it from then on
 	account.Shut()
 	if err := conn.SyncConn(ctx); err != nil {
-		return nil, "", errors.Join(targetError(res, err), conn.Close(ctx))
+		return nil, errors.Join(targetError(res, err), conn.Close(ctx))
 	}
 	hijacked, err := conn.Hijack()
 	if err != nil {
-		return nil, "", targetError(res, err)
+		return nil, targetError(res, err)
 	}
 	hijacked.Frontend, hijacked.Config.Password = nil, "" // buffers and a secret that nobody needs any more
-	return hijacked, account.User, nil
+	return hijacked, nil
 }
 
 func targetError(res curfew.Resource, err error) error {
@@ -134,7 +134,7 @@ func targetError(res curfew.Resource, err error) error {
 	if errors.As(err, &pg) {
 		return curfew.Errorf(curfew.Unavailable, "%s did not let the account in: %s", res.Name, pg.Message).WithRule("resource.login")
 	}
-	return curfew.Errorf(curfew.Unavailable, "%s doesn't answer at %s", res.Name, res.Address).WithRule("resource.down").WithFix("not a permission problem; try again in a moment")
+	return curfew.Wrap(curfew.Unavailable, err, "%s doesn't answer at %s", res.Name, res.Address).WithRule("resource.down").WithFix("not a permission problem; try again in a moment")
 }
 
 // runtimeParams passes the client's session settings on, and adds ours.

@@ -1,0 +1,6 @@
+//go:build !soak
+
+package crash
+
+// killCount is how often `make test` kills.
+const killCount = 100
