@@ -1,6 +1,9 @@
 package judge
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func (a *analysis) expressions(list []node, c context) {
 	for _, n := range list {
@@ -65,10 +68,10 @@ func (a *analysis) fields(x *indirection, c context) {
 	} else {
 		a.expression(x.Arg, c)
 	}
-	for _, n := range rest {
+	for i, n := range rest {
 		switch f := n.(type) {
 		case *str:
-			if !expandArray(x.Arg) {
+			if i > 0 || !a.pair(x.Arg, c.scope) || f.Sval != "x" && f.Sval != "n" {
 				a.function([]string{f.Sval}, nil, 1)
 			}
 		case *indices:
@@ -90,6 +93,21 @@ func (a *analysis) isColumn(name string, s *scope) bool {
 		}
 	}
 	return false
+}
+
+// pair reports whether n is surely a row of x and n, the fields of
+// information_schema._pg_expandarray: the call itself, or a column that is one.
+func (a *analysis) pair(n node, s *scope) bool {
+	ref, ok := n.(*columnRef)
+	if !ok {
+		return expandArray(n)
+	}
+	names, ok := strs(ref.Fields)
+	if !ok || len(names) != 2 {
+		return false
+	}
+	r := a.find(names[:1], s)
+	return r != nil && r.complete && !r.isTable() && slices.Contains(r.pairs, names[1])
 }
 
 // expandArray is what drivers use to read keys: its columns are x and n.

@@ -140,6 +140,7 @@ func rename(r *relation, al *alias) {
 	if len(names) == 0 {
 		return
 	}
+	r.pairs = nil
 	rest := r.cols
 	if len(rest) > len(names) {
 		rest = rest[len(names):]

@@ -1,6 +1,9 @@
 package judge
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
@@ -24,8 +27,21 @@ func (a *analysis) targets(list []node, c context) relation {
 		cols, ok := a.outputs(t, c)
 		out.cols = append(out.cols, cols...)
 		out.complete = out.complete && ok
+		if t.Name != "" && expandArray(t.Val) {
+			out.pairs = append(out.pairs, t.Name)
+		}
 	}
+	out.pairs = slices.DeleteFunc(out.pairs, func(name string) bool { return count(out.cols, name) != 1 })
 	return out
+}
+
+func count(list []string, word string) (n int) {
+	for _, w := range list {
+		if w == word {
+			n++
+		}
+	}
+	return n
 }
 
 // outputs names what one target becomes; false if there may be more.

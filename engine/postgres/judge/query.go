@@ -117,6 +117,7 @@ func (a *analysis) combined(x *selectStmt, c context, self *ctes) relation {
 		return a.selects(s, context{scope: c.scope.parent.below(), ctes: c.ctes, lock: c.lock})
 	}
 	out := side(x.Larg)
+	out.pairs = nil
 	if self != nil {
 		name := self.rel.name
 		cols := self.rel.cols

@@ -12,6 +12,7 @@ type relation struct {
 	cols     []string // columns that it surely has
 	complete bool     // it has no others
 	system   bool     // it has ctid and its kin
+	pairs    []string // columns that hold a row of information_schema._pg_expandarray, and nothing else of that name
 }
 
 func (r *relation) isTable() bool { return r.table != Name{} && !r.free }
