@@ -10,10 +10,19 @@ import (
 
 // analysis walks one statement. It goes on after the first refusal, which is the one kept.
 type analysis struct {
-	j       *Judge
-	out     Statement
-	refused *Refusal
-	objects map[objectKey]map[string]bool
+	j        *Judge
+	out      Statement
+	refused  *Refusal
+	objects  map[objectKey]map[string]bool
+	personal bool // it asked for the session's names
+}
+
+func (a *analysis) book() *Rulebook { return a.j.book }
+
+// names are the session's: what is said with them is true of this session only.
+func (a *analysis) names() *names {
+	a.personal = true
+	return &a.j.names
 }
 
 type objectKey struct {

@@ -23,7 +23,7 @@ func (a *analysis) builtin(list any) (schema, name string, ok bool) {
 	switch len(names) {
 	case 1:
 		name = names[0]
-		return "", name, builtins().functions[name] && !a.j.known.names[name]
+		return "", name, builtins().functions[name] && !a.book().known.names[name]
 	case 2:
 		schema, name = names[0], names[1]
 		return schema, name, schema == "pg_catalog" && builtins().functions[name]
@@ -42,7 +42,7 @@ func (a *analysis) function(list any, args []node, n int) {
 		return
 	case schema == "information_schema" && name == "_pg_expandarray":
 		return
-	case (schema == "" && !a.j.known.names[name] || schema == "pg_catalog") && a.special(name, args):
+	case (schema == "" && !a.book().known.names[name] || schema == "pg_catalog") && a.special(name, args):
 		return
 	}
 	a.ruled(schema, name, n)
@@ -53,26 +53,26 @@ func (a *analysis) ruled(schema, name string, n int) {
 	var rules []Rule
 	f := Name{schema, name}
 	switch {
-	case schema == "" && a.j.known.names[name] && (acts(name) || builtins().functions[name]):
-		f.Schema = a.j.known.schema
+	case schema == "" && a.book().known.names[name] && (acts(name) || builtins().functions[name]):
+		f.Schema = a.book().known.schema
 		a.refuse(RuleFunction, "write pg_catalog."+name+"(…)", "the target has functions %s of its own", name)
 		return
 	case schema != "":
-		rules = a.j.allowed.calls(schema, name, n)
+		rules = a.book().allowed.calls(schema, name, n)
 	case acts(name):
 		f.Schema = "pg_catalog"
-		rules = a.j.allowed.calls(f.Schema, name, n)
+		rules = a.book().allowed.calls(f.Schema, name, n)
 	default:
-		f.Schema = a.j.known.schema
-		rules = a.j.allowed.calls(f.Schema, name, n)
+		f.Schema = a.book().known.schema
+		rules = a.book().allowed.calls(f.Schema, name, n)
 	}
 	if len(rules) == 0 {
 		a.refuse(RuleFunction, "ask for a role that allows: call "+f.String()+"(argument types)", "the role does not allow to call %s with %d arguments", f, n)
 		return
 	}
-	for _, args := range a.j.known.functions[f] {
+	for _, args := range a.book().known.functions[f] {
 		// with defaults more arguments may be meant, with VARIADIC fewer
-		if (arity(args) >= n || strings.HasSuffix(args, "[]")) && !a.j.allowed.callsExactly(f, args) {
+		if (arity(args) >= n || strings.HasSuffix(args, "[]")) && !a.book().allowed.callsExactly(f, args) {
 			a.refuse(RuleFunction, "ask for a role that allows all of them", "there are several functions %s that %d arguments may mean, and the role allows only some", f, n)
 			return
 		}
@@ -88,7 +88,7 @@ func (a *analysis) special(name string, args []node) bool {
 		switch {
 		case !ok:
 			a.refuse(RuleFunction, "name the sequence in a constant: "+name+"('ids')", "%s is called for a sequence that is not named", name)
-		case !a.j.allowed.uses(seq.Schema, seq.Name):
+		case !a.book().allowed.uses(seq.Schema, seq.Name):
 			a.refuse(RuleFunction, "ask for a role that allows: use sequence "+seq.String(), "the role does not allow to use the sequence %s", seq)
 		default:
 			a.out.Calls = append(a.out.Calls, "pg_catalog."+name)
@@ -145,7 +145,7 @@ func (a *analysis) sequence(args []node) (Name, bool) {
 		if strings.HasPrefix(parts[0], "pg_") {
 			return Name{"pg_catalog", parts[0]}, true
 		}
-		return Name{a.j.known.schema, parts[0]}, true
+		return Name{a.book().known.schema, parts[0]}, true
 	case 2:
 		return Name{parts[0], parts[1]}, true
 	}

@@ -41,7 +41,7 @@ func (a *analysis) expression(n node, c context) {
 		a.expression(x.Arg, c) // a collation only compares
 		return
 	case *currentOfExpr:
-		if !a.j.names.cursors[x.CursorName] {
+		if !a.names().cursors[x.CursorName] {
 			a.refuseName("cursor", x.CursorName)
 		}
 	case *rangeVar, *insertStmt, *updateStmt, *deleteStmt, *mergeStmt, *joinExpr, *rangeSubselect, *rangeFunction, *commonTableExpr, *withClause, *intoClause, *lockingClause:
@@ -147,7 +147,7 @@ func (a *analysis) operator(list []node) {
 		a.refuse(RuleFunction, "use PostgreSQL's own operators", "the operator %s is not one of PostgreSQL's own", strings.Join(names, "."))
 	case !builtins().operators[op]:
 		a.refuse(RuleFunction, "use PostgreSQL's own operators", "the operator %s is not one of PostgreSQL's own", op)
-	case !qualified && a.j.known.operators[op]:
+	case !qualified && a.book().known.operators[op]:
 		a.refuse(RuleFunction, "write OPERATOR(pg_catalog."+op+")", "the target has an operator %s of its own", op)
 	}
 }
@@ -156,7 +156,7 @@ func (a *analysis) operator(list []node) {
 func (a *analysis) typeName(t *typeName) {
 	names, ok := strs(t.Names)
 	name := last(t.Names)
-	own := Name{a.j.known.schema, name}
+	own := Name{a.book().known.schema, name}
 	if len(names) == 2 {
 		own.Schema = names[0]
 	}
@@ -164,10 +164,10 @@ func (a *analysis) typeName(t *typeName) {
 	case !ok || len(names) > 2 || t.PctType:
 		a.unknown("a type of this form")
 	case own.Schema == "pg_catalog" && len(names) == 2, len(names) == 1:
-		if !builtins().types[name] && !(len(names) == 1 && a.j.known.types[own]) {
+		if !builtins().types[name] && !(len(names) == 1 && a.book().known.types[own]) {
 			a.refuse(RuleFunction, "cast to one of PostgreSQL's own types", "nothing is known of the type %s", name)
 		}
-	case !a.j.known.types[own]:
+	case !a.book().known.types[own]:
 		a.refuse(RuleFunction, "cast to one of PostgreSQL's own types", "nothing is known of the type %s", own)
 	}
 }

@@ -64,7 +64,7 @@ func (a *analysis) place(v *rangeVar) Name {
 	case strings.HasPrefix(v.Relname, "pg_"):
 		return Name{"pg_catalog", v.Relname}
 	}
-	return Name{a.j.known.schema, v.Relname}
+	return Name{a.book().known.schema, v.Relname}
 }
 
 func (a *analysis) table(v *rangeVar, c context) {
@@ -103,16 +103,16 @@ func (a *analysis) table(v *rangeVar, c context) {
 // target is a table by itself, with the right to read it, which may be none.
 func (a *analysis) target(v *rangeVar) *relation {
 	t := a.place(v)
-	cols, ok := a.j.known.tables[t]
+	cols, ok := a.book().known.tables[t]
 	r := &relation{name: t.Name, table: t, cols: slices.Clone(cols), complete: ok, system: true}
-	if a.j.known.complete && !ok {
+	if a.book().known.complete && !ok {
 		a.refuse(RuleTable, "see the tables with: select * from information_schema.tables", "nothing is known of a table %s", t)
 	}
 	var known []string
 	if ok {
 		known = cols
 	}
-	r.access = a.j.allowed.access(Read, t.Schema, t.Name, known)
+	r.access = a.book().allowed.access(Read, t.Schema, t.Name, known)
 	if v.Alias != nil && v.Alias.Colnames != nil && r.restricted() {
 		a.refuse(RuleColumn, "leave the column list after the alias out", "the columns of %s are renamed, and the role allows only some", t)
 	}
@@ -123,7 +123,7 @@ func (a *analysis) target(v *rangeVar) *relation {
 // write demands the right to update, insert or delete in r, in any of its columns.
 func (a *analysis) write(verb Verb, r *relation) access {
 	a.touch(verb, r.table)
-	acc := a.j.allowed.access(verb, r.table.Schema, r.table.Name, a.j.known.tables[r.table])
+	acc := a.book().allowed.access(verb, r.table.Schema, r.table.Name, a.book().known.tables[r.table])
 	if acc.none() {
 		a.refuseTable(verb, r.table)
 	}

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -51,10 +52,8 @@ const (
 // Judge judges the statements of one session, in their order. It is not safe for
 // concurrent use.
 type Judge struct {
-	parser  *Parser
-	allowed Permission
-	known   known
-	names   names
+	book  *Rulebook
+	names names
 }
 
 // names are what the session prepared and declared itself. All of it was judged.
@@ -63,9 +62,9 @@ type names struct{ prepared, cursors map[string]bool }
 // mostNames bounds how many names a session may have of a kind.
 const mostNames = 10000
 
-// New makes the judge of a session. The parser is shared by all sessions.
+// New makes a judge with a rulebook of its own.
 func New(parser *Parser, p Permission, c Catalog) *Judge {
-	return &Judge{parser: parser, allowed: p, known: c.known(), names: names{map[string]bool{}, map[string]bool{}}}
+	return NewRulebook(parser, p, c).Judge()
 }
 
 // Named tells of a statement that was prepared by a Parse message, under a name, and
@@ -77,32 +76,44 @@ func (j *Judge) Named(name string) {
 }
 
 // Judge judges a text. One statement that is not allowed refuses all of it, and the
-// session's names are then as before.
+// session's names are then as before. The verdict is shared: it must not be changed.
 func (j *Judge) Judge(text string) Verdict {
-	p := j.parser.parse(text)
+	if v, ok := j.book.verdicts.recall(text); ok {
+		return v
+	}
+	v, personal := j.judge(text)
+	if !personal {
+		j.book.verdicts.keep(text, v, verdictBounds())
+	}
+	return v
+}
+
+// judge also says whether the verdict is for this session alone, or for this moment.
+func (j *Judge) judge(text string) (v Verdict, personal bool) {
+	p := j.book.parser.parse(text)
 	if p.err != nil {
 		return Verdict{Refused: &Refusal{
 			Rule: RuleUnknown, What: "the text cannot be classified: " + p.err.Error(),
 			Fix: "PostgreSQL's own grammar must be able to read it; send statements one by one to find which",
-		}}
+		}}, errors.Is(p.err, errBroken)
 	}
 	before := j.names
 	if slices.ContainsFunc(p.statements, statement.renames) {
 		before = names{maps.Clone(j.names.prepared), maps.Clone(j.names.cursors)}
 	}
-	var v Verdict
 	for _, s := range p.statements {
 		a := &analysis{j: j, out: Statement{Digest: s.digest, Start: s.start, End: s.end}, objects: map[objectKey]map[string]bool{}}
 		a.statement(s)
 		a.report()
 		v.Statements = append(v.Statements, a.out)
+		personal = personal || a.personal
 		if a.refused != nil {
 			j.names = before
 			v.Refused = a.refused
-			return v
+			return v, personal
 		}
 	}
-	return v
+	return v, personal
 }
 
 // renames reports whether a statement may change the session's names.

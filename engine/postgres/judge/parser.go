@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,23 +15,19 @@ import (
 type Parser struct {
 	grammar sync.Mutex // held while the parser works
 	broken  error      // guarded by grammar
+	large   sync.Mutex // held while a large text is read: the trees of several would take too much
 
-	mu    sync.Mutex
-	texts map[string]*list.Element // guarded by mu
-	order list.List                // of *parsed, newest first; guarded by mu
-	bytes int                      // guarded by mu
+	texts memory[*parsed]
 }
 
-// What is remembered: the newest texts, none of them long.
-const (
-	rememberedTexts = 2000
-	rememberedBytes = 512 << 10 // their trees take up to sixty times as much
-	rememberedText  = 8 << 10
-)
+// Trees take up to sixty times as much as their texts.
+func treeBounds() bounds { return bounds{texts: 2000, bytes: 512 << 10, one: 16 << 10} }
+
+// large is a text of which one is read at a time.
+const large = 16 << 10
 
 // parsed is what is known of a text whoever sends it. It is never changed.
 type parsed struct {
-	text       string
 	statements []statement
 	err        error
 }
@@ -50,47 +45,22 @@ func (p *Parser) Warm() error { return p.parse("SELECT 1").err }
 
 // parse parses a text, or remembers it.
 func (p *Parser) parse(text string) *parsed {
-	if found := p.remembered(text); found != nil {
+	if found, ok := p.texts.recall(text); ok {
 		return found
 	}
+	if len(text) > large {
+		p.large.Lock()
+		defer p.large.Unlock()
+	}
 	out := p.read(text)
-	if len(text) <= rememberedText {
-		p.remember(out)
+	if !errors.Is(out.err, errBroken) {
+		p.texts.keep(text, out, treeBounds())
 	}
 	return out
 }
 
-func (p *Parser) remembered(text string) *parsed {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e, ok := p.texts[text]
-	if !ok {
-		return nil
-	}
-	p.order.MoveToFront(e)
-	return e.Value.(*parsed)
-}
-
-func (p *Parser) remember(out *parsed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.texts == nil {
-		p.texts = map[string]*list.Element{}
-	}
-	if _, ok := p.texts[out.text]; ok {
-		return
-	}
-	p.texts[out.text] = p.order.PushFront(out)
-	p.bytes += len(out.text)
-	for len(p.texts) > rememberedTexts || p.bytes > rememberedBytes {
-		old := p.order.Remove(p.order.Back()).(*parsed)
-		delete(p.texts, old.text)
-		p.bytes -= len(old.text)
-	}
-}
-
 func (p *Parser) read(text string) *parsed {
-	out := &parsed{text: text}
+	out := &parsed{}
 	if out.err = weigh(text); out.err != nil {
 		return out
 	}

@@ -164,7 +164,7 @@ func (a *analysis) field(r *relation, names []string, s *scope) {
 	case r.complete:
 		a.readAll(r)
 		a.function([]string{f}, nil, 1)
-	case r.isTable() && (r.access.cols[f] || r.access.column(f) && !a.j.known.complete && a.named(r.table, f)):
+	case r.isTable() && (r.access.cols[f] || r.access.column(f) && !a.book().known.complete && a.named(r.table, f)):
 		a.read(r, f)
 	default:
 		a.unknown("whether " + names[len(names)-2] + "." + f + " is a column or the call of a function")
@@ -173,7 +173,7 @@ func (a *analysis) field(r *relation, names []string, s *scope) {
 
 // named reports whether some rule of the permission names the column, so that it exists.
 func (a *analysis) named(t Name, column string) bool {
-	return slices.ContainsFunc(a.j.allowed.Allow, func(r Rule) bool {
+	return slices.ContainsFunc(a.book().allowed.Allow, func(r Rule) bool {
 		return r.Schema == t.Schema && r.Name == t.Name && slices.Contains(r.Columns, column)
 	})
 }

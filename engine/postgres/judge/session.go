@@ -45,8 +45,8 @@ func (a *analysis) session(n node) {
 		}
 	case *discardStmt:
 		if x.Target == "DISCARD_ALL" {
-			clear(a.j.names.prepared)
-			clear(a.j.names.cursors)
+			clear(a.names().prepared)
+			clear(a.names().cursors)
 		}
 	case *unlistenStmt, *constraintsSetStmt:
 	default:
@@ -128,7 +128,7 @@ func (a *analysis) setOne(x *variableSetStmt) {
 	if strings.EqualFold(x.Name, "search_path") && x.Kind == "VAR_SET_VALUE" {
 		values = nil
 		if !a.defaultPath(x.Args) {
-			a.refuse(RuleParameter, "name the schemas in the statements", "search_path may only be pg_catalog, %s", a.j.known.schema)
+			a.refuse(RuleParameter, "name the schemas in the statements", "search_path may only be pg_catalog, %s", a.book().known.schema)
 		}
 	}
 	for _, n := range x.Args {
@@ -148,7 +148,7 @@ func (a *analysis) defaultPath(args []node) bool {
 		v, _ := value(n)
 		path = append(path, v)
 	}
-	return slices.Equal(path, []string{"pg_catalog", a.j.known.schema}) || slices.Equal(path, []string{a.j.known.schema})
+	return slices.Equal(path, []string{"pg_catalog", a.book().known.schema}) || slices.Equal(path, []string{a.book().known.schema})
 }
 
 // value is a constant as SET has it.

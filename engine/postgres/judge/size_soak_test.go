@@ -4,8 +4,7 @@ package judge
 
 // How many texts the generators make.
 const (
-	bypasses  = 1000000
-	harmless  = 1000000
-	compared  = 200000
-	judgments = 100000
+	bypasses = 1000000
+	harmless = 1000000
+	compared = 200000
 )

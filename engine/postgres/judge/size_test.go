@@ -4,8 +4,7 @@ package judge
 
 // How many texts the generators make.
 const (
-	bypasses  = 20000
-	harmless  = 10000
-	compared  = 6000
-	judgments = 2000
+	bypasses = 4000
+	harmless = 2500
+	compared = 1500
 )

@@ -47,17 +47,17 @@ func (a *analysis) tree(n node) {
 	case *executeStmt:
 		a.execute(x)
 	case *deallocateStmt:
-		a.forget(a.j.names.prepared, x.Name, x.Isall || x.Name == "")
+		a.forget(a.names().prepared, x.Name, x.Isall || x.Name == "")
 	case *declareCursorStmt:
 		a.declare(x)
 	case *fetchStmt:
-		a.mustKnow("cursor", a.j.names.cursors, x.Portalname)
+		a.mustKnow("cursor", a.names().cursors, x.Portalname)
 		if x.Ismove {
 			a.out.Class = "move"
 		}
 	case *closePortalStmt:
 		a.out.Class = "close"
-		a.forget(a.j.names.cursors, x.Portalname, x.Portalname == "")
+		a.forget(a.names().cursors, x.Portalname, x.Portalname == "")
 	default:
 		a.session(n)
 	}
@@ -168,11 +168,11 @@ func (a *analysis) prepare(x *prepareStmt) {
 		a.expression(t, fresh())
 	}
 	a.query(x.Query, fresh())
-	a.remember(a.j.names.prepared, x.Name)
+	a.remember(a.names().prepared, x.Name)
 }
 
 func (a *analysis) execute(x *executeStmt) {
-	a.mustKnow("prepared statement", a.j.names.prepared, x.Name)
+	a.mustKnow("prepared statement", a.names().prepared, x.Name)
 	a.expressions(x.Params, fresh())
 }
 
@@ -182,5 +182,5 @@ func (a *analysis) declare(x *declareCursorStmt) {
 	} else {
 		a.query(s, fresh())
 	}
-	a.remember(a.j.names.cursors, x.Portalname)
+	a.remember(a.names().cursors, x.Portalname)
 }

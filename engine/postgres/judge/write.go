@@ -35,7 +35,7 @@ func (a *analysis) insert(x *insertStmt, c context) relation {
 // wholeRow demands the right to insert in every column.
 func (a *analysis) wholeRow(verb Verb, r *relation, acc access) {
 	a.touch(verb, r.table, "*")
-	if !acc.whole && !(r.complete && acc.all(a.j.known.tables[r.table])) {
+	if !acc.whole && !(r.complete && acc.all(a.book().known.tables[r.table])) {
 		a.refuse(RuleColumn, "name the columns that the role allows", "all columns of %s are written, and the role allows only some", r.table)
 	}
 }
