@@ -1,0 +1,65 @@
+package judge
+
+import "testing"
+
+// refusedForRights is what a server says to whom a right is missing.
+const refusedForRights = "42501"
+
+// texts are what the judge and a server are asked about.
+func texts(t *testing.T, n int) (out []string) {
+	for _, c := range cases(t) {
+		if c.want != "ok17" {
+			out = append(out, c.text)
+		}
+	}
+	g := newGen(seedOfTests + 2)
+	all := append(forbidden(), permitted()...)
+	for i := range n {
+		if i%3 == 0 {
+			out = append(out, g.wrap(all[g.IntN(len(all))], 3))
+		} else {
+			out = append(out, g.query(1+g.IntN(3)))
+		}
+	}
+	return out
+}
+
+func TestTheJudgeAllowsNothingThatAServerRefusesForRights(t *testing.T) {
+	restricted := dial(t, postgres(t).URL("fixed", "throw-away", "shop"))
+	var ran, noRight, wrong, tooStrict, both int
+	for i, text := range texts(t, compared) {
+		v, code := shopJudge(t).Judge(text), restricted.answer(t, text)
+		switch {
+		case code == refusedForRights && v.Refused == nil:
+			t.Errorf("text %d is allowed, and the server refuses it:\n%s", i, text)
+		case code == refusedForRights:
+			noRight++
+		case code == "" && v.Refused != nil:
+			tooStrict++
+		case code == "":
+			ran++
+		case v.Refused == nil:
+			wrong++
+		default:
+			both++
+		}
+	}
+	t.Logf("PostgreSQL %s, seed %d: %d ran, allowed; %d lack a right, refused; %d refused although they ran; %d allowed and wrong; %d refused and wrong",
+		postgres(t).Version, seedOfTests+2, ran, noRight, tooStrict, wrong, both)
+	if ran < compared/20 || noRight < compared/20 {
+		t.Error("hardly any text meant something to the server")
+	}
+}
+
+func TestTheCasesMeanSomethingToAServer(t *testing.T) {
+	restricted := dial(t, postgres(t).URL("fixed", "throw-away", "shop"))
+	for _, c := range cases(t) {
+		code := restricted.answer(t, c.text)
+		switch {
+		case c.want == "ok" && code == refusedForRights:
+			t.Errorf("%s is allowed, and the server refuses it: %s", c.where, c.text)
+		case c.want == "ok" && (code == "42601" || code == "42703" || code == "42P01"):
+			t.Errorf("%s is no SQL of version %s (%s): %s", c.where, postgres(t).Version, code, c.text)
+		}
+	}
+}
