@@ -65,8 +65,17 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			*passing = whole
 			continue
 		}
-		if err := r.settle(kind, rest[headerBytes:whole]); err != nil {
+		instead, err := r.settle(kind, rest[headerBytes:whole])
+		if err != nil {
 			return 0, err
+		}
+		if instead != nil { // in the place of the message
+			if err := r.write(append(append([]byte(nil), b[:pass]...), instead...), true); err != nil {
+				return 0, err
+			}
+			in.start += pass + whole
+			b, pass = b[pass+whole:], 0
+			continue
 		}
 		if kind == 'Z' {
 			answers++
@@ -131,7 +140,8 @@ func outcome(kind byte) bool {
 	return false
 }
 
-func (r *relay) settle(kind byte, body []byte) error {
+// settle notes how something went. An answer to what was never sent is replaced.
+func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 	var it record.Item
 	var ok bool
 	switch kind {
@@ -146,6 +156,10 @@ func (r *relay) settle(kind byte, body []byte) error {
 		if severity == "FATAL" || severity == "PANIC" {
 			r.lastWord.Store(true)
 		}
+		if no := r.log.refusal(); no != nil && code == syntaxError {
+			r.log.failed(code, message) // what is behind it in line is over as well
+			return refusalWords(no).Encode(nil)
+		}
 		it, ok = r.log.failed(code, message)
 	case 'Z':
 		r.log.ready()
@@ -158,9 +172,9 @@ func (r *relay) settle(kind byte, body []byte) error {
 		r.log.confirm(kind)
 	}
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	return r.s.Observe(it)
+	return nil, r.s.Observe(it)
 }
 
 func tagOf(body []byte) string {

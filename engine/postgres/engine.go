@@ -14,6 +14,7 @@ import (
 type Engine struct {
 	limits  limits
 	cancels cancels
+	walls   walls
 }
 
 // New returns the engine.
@@ -46,9 +47,6 @@ func (*Engine) CheckResource(res curfew.Resource) error {
 	if _, _, err := net.SplitHostPort(res.Address); err != nil {
 		return curfew.Errorf(curfew.Invalid, "%.80q is no address", res.Address).WithFix("write host:port, for example orders.internal:5432")
 	}
-	if res.Account == curfew.Fixed {
-		return curfew.Errorf(curfew.Invalid, "fixed accounts are not possible on PostgreSQL yet").WithFix("account: leased")
-	}
 	if res.Login == "" {
 		return curfew.Errorf(curfew.Invalid, "%s has no login of the gateway's own", res.Name).WithFix("login: env:NAME or file:NAME")
 	}
@@ -57,9 +55,17 @@ func (*Engine) CheckResource(res curfew.Resource) error {
 }
 
 // CheckPermission refuses lines that are not in the grammar.
-func (*Engine) CheckPermission(_ curfew.Resource, p curfew.Permission) error {
-	_, err := parse(p)
-	return err
+func (*Engine) CheckPermission(res curfew.Resource, p curfew.Permission) error {
+	may, err := parse(p)
+	if err != nil || res.Account != curfew.Fixed {
+		return err
+	}
+	for _, r := range may.rules {
+		if r.verb == create {
+			return bad("create in schema "+r.schema, "on a fixed account nothing is created").WithFix("account: leased, or leave it out")
+		}
+	}
+	return nil
 }
 
 // Keeper makes accounts at one target.

@@ -45,7 +45,7 @@ func neverWords() []string {
 	return []string{"read", "update", "insert", "delete", "change schema", "call", "create"}
 }
 
-func bad(line, what string) error {
+func bad(line, what string) *curfew.Error {
 	return curfew.Errorf(curfew.Invalid, "%q is no permission of PostgreSQL: %s", line, what).WithRule("permission").
 		WithFix("for example: read orders · read public.refunds (id, status) · update refunds (status) · insert refunds · delete refunds · call refresh(int) · use sequence ids · create in schema scratch")
 }

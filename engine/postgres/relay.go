@@ -10,6 +10,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine/postgres/judge"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
 	"github.com/curfewhq/curfew/session"
@@ -38,6 +39,7 @@ type relay struct {
 	s              *session.Session
 	client, target net.Conn
 	log            *statements
+	wall           *judge.Judge // of a fixed account; nil: the target's privileges are the wall
 
 	// toClient is held while bytes go to the client. boundary says that the last
 	// byte that went was the end of a message: only there may we speak ourselves.

@@ -34,7 +34,7 @@ func observeOnly(log *statements, kind byte, body []byte) error {
 		_, err := cstring(body)
 		return err
 	case 'P':
-		return log.parse(body)
+		return parseInto(log, body)
 	case 'B':
 		return log.bind(body)
 	}

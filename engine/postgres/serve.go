@@ -15,6 +15,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/engine"
+	"github.com/curfewhq/curfew/engine/postgres/judge"
 	"github.com/curfewhq/curfew/say"
 	"github.com/curfewhq/curfew/session"
 )
@@ -41,7 +42,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	cause, why := curfew.CauseClosed, ""
 	defer func() { s.Close(cause, why) }()
 	res := s.Permit().Resource()
-	target, err := connectTarget(s, c.params)
+	target, wall, err := e.connectTarget(s, c.params)
 	if err != nil {
 		if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
 			cause = curfew.CauseProtocol
@@ -54,6 +55,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	}
 	defer func() { _ = target.Conn.Close() }()
 	r := newRelay(s, c.conn, target.Conn)
+	r.wall = wall
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
 	}
@@ -81,13 +83,13 @@ func rightDatabase(res curfew.Resource, database, asked string) error {
 }
 
 // connectTarget logs in at the target as the session's account. The account can
-// log in for exactly as long as that takes.
-func connectTarget(s *session.Session, params map[string]string) (*pgconn.HijackedConn, error) {
+// log in for exactly as long as that takes. Before a fixed account there is a judge.
+func (e *Engine) connectTarget(s *session.Session, params map[string]string) (*pgconn.HijackedConn, *judge.Judge, error) {
 	ctx, cancel := context.WithTimeout(s.Context(), targetBound)
 	defer cancel()
 	account, err := s.Account(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer account.Shut()
 	res := s.Permit().Resource()
@@ -96,34 +98,45 @@ func connectTarget(s *session.Session, params map[string]string) (*pgconn.Hijack
 		database = set.Database
 	}
 	if err := rightDatabase(res, database, params["database"]); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pgx, err := clientConfig(res, account.Login, database)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg := &pgx.Config
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 	cfg.RuntimeParams = runtimeParams(params, s.Permit().Session())
+	if res.Account == curfew.Fixed {
+		if cfg.RuntimeParams, err = startParameters(params, s.Permit().Session()); err != nil {
+			return nil, nil, err
+		}
+	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if pg := new(pgconn.PgError); errors.As(err, &pg) && (pg.Code == "42704" || pg.Code == "22023") {
 		delete(cfg.RuntimeParams, checkInterval) // a server older than 14, or not on Linux, does not know it
 		conn, err = pgconn.ConnectConfig(ctx, cfg)
 	}
 	if err != nil {
-		return nil, targetError(res, err)
+		return nil, nil, targetError(res, err)
 	}
 	s.Working(workID(conn.PID(), account.User)) // before the door shuts: patrols know it from then on
 	account.Shut()
 	if err := conn.SyncConn(ctx); err != nil {
-		return nil, errors.Join(targetError(res, err), conn.Close(ctx))
+		return nil, nil, errors.Join(targetError(res, err), conn.Close(ctx))
+	}
+	var wall *judge.Judge
+	if res.Account == curfew.Fixed {
+		if wall, err = e.walls.open(ctx, s.Permit(), conn); err != nil {
+			return nil, nil, errors.Join(err, conn.Close(ctx))
+		}
 	}
 	hijacked, err := conn.Hijack()
 	if err != nil {
-		return nil, targetError(res, err)
+		return nil, nil, targetError(res, err)
 	}
 	hijacked.Frontend, hijacked.Config.Password = nil, "" // buffers and a secret that nobody needs any more
-	return hijacked, nil
+	return hijacked, wall, nil
 }
 
 func targetError(res curfew.Resource, err error) error {

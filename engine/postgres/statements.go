@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/curfewhq/curfew/engine/postgres/judge"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -29,6 +30,7 @@ type statements struct {
 type portal struct {
 	text   string
 	values []record.Value
+	no     *judge.Refusal // why it was not sent; nil: it was
 }
 
 // pending is something the target will answer: 'Q'uery, 'P'arse, 'B'ind, 'E'xecute,
@@ -80,10 +82,15 @@ func (s *statements) next(kind byte) uint64 {
 	return s.ref
 }
 
-// simple is a Query message.
-func (s *statements) simple(text string) record.Item {
+// simple is a Query message; no: it is refused.
+func (s *statements) simple(text string, no *judge.Refusal) record.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if no != nil {
+		it := refusedItem(statementItem(s.next('Q'), text, nil), no)
+		s.pending[len(s.pending)-1].is.no = no
+		return it
+	}
 	s.bySQL(text)
 	return statementItem(s.next('Q'), text, nil)
 }
@@ -100,16 +107,21 @@ func (s *statements) bySQL(text string) {
 	}
 }
 
-// parse is a Parse message: name, text, types.
-func (s *statements) parse(body []byte) error {
-	name, rest, ok1 := take0(body)
-	text, rest, ok2 := take0(rest)
-	if !ok1 || !ok2 || len(rest) < 2 || len(rest) != 2+4*int(binary.BigEndian.Uint16(rest)) {
-		return malformed("a Parse message of another form")
-	}
+// parse is a Parse message; no: it is refused.
+func (s *statements) parse(name, text string, no *judge.Refusal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ask('P', name, portal{text: text})
+	return s.ask('P', name, portal{text: text, no: no})
+}
+
+// parseParse reads a Parse message: name, text, types.
+func parseParse(body []byte) (name, text string, err error) {
+	name, rest, ok1 := take0(body)
+	text, types, ok2 := take0(rest)
+	if !ok1 || !ok2 || len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
+		return "", "", malformed("a Parse message of another form")
+	}
+	return name, text, nil
 }
 
 // mostNamed bounds the names that one client makes us remember.
@@ -123,7 +135,9 @@ func (s *statements) ask(kind byte, name string, is portal) error {
 	p := pending{kind: kind, name: name, is: is}
 	if kind == 'P' || kind == 'B' {
 		it := statementItem(0, is.text, is.values)
-		it.Kind = record.Prepared
+		if it.Kind = record.Prepared; is.no != nil {
+			it = refusedItem(it, is.no)
+		}
 		s.fresh = append(s.fresh, it)
 		p.fresh = len(s.fresh)
 	}
@@ -170,6 +184,9 @@ func one(found []portal, unknown string) portal {
 	}
 	all := found[0]
 	for _, p := range found[1:] {
+		if p.no == nil {
+			all.no = nil // it may be this one
+		}
 		if p.text != all.text {
 			all.text += "\n-- or, if the target refused that:\n" + p.text
 			all.values = append(append([]record.Value(nil), all.values...), p.values...)
@@ -279,8 +296,12 @@ func (s *statements) execute(body []byte) (record.Item, error) {
 	found, at := s.find('B', name)
 	p := one(found, "(portal "+name+", made by DECLARE)")
 	s.said(at)
+	it := statementItem(s.next('E'), p.text, append([]record.Value(nil), p.values...))
+	if p.no != nil {
+		return refusedItem(it, p.no), nil
+	}
 	s.bySQL(p.text)
-	return statementItem(s.next('E'), p.text, append([]record.Value(nil), p.values...)), nil
+	return it, nil
 }
 
 func (s *statements) close(body []byte) error {
@@ -417,6 +438,16 @@ func rowsOf(tag string) int64 {
 		return 0
 	}
 	return n
+}
+
+// refusal returns why what the target answers next was not sent to it; nil if it was.
+func (s *statements) refusal() *judge.Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) == 0 || s.pending[0].kind != 'Q' && s.pending[0].kind != 'P' {
+		return nil
+	}
+	return s.pending[0].is.no
 }
 
 // failed is an error: of a Query it ends the whole of it, of the extended

@@ -29,9 +29,9 @@ func (s *script) client(msgs ...pgproto3.FrontendMessage) *script {
 		kind, body := b[0], b[5:]
 		switch kind {
 		case 'Q':
-			s.out = append(s.out, s.log.simple(string(body[:len(body)-1])).Text)
+			s.out = append(s.out, s.log.simple(string(body[:len(body)-1]), nil).Text)
 		case 'P':
-			err = s.log.parse(body)
+			err = parseInto(s.log, body)
 		case 'B':
 			err = s.log.bind(body)
 		case 'C':
@@ -166,7 +166,7 @@ func FuzzStatements(f *testing.F) {
 		log := newStatements()
 		switch kind {
 		case 'P':
-			_ = log.parse(body)
+			_ = parseInto(log, body)
 		case 'B':
 			_ = log.bind(body)
 		case 'E':
@@ -180,4 +180,12 @@ func FuzzStatements(f *testing.F) {
 		}
 		log.unsaid()
 	})
+}
+
+func parseInto(log *statements, body []byte) error {
+	name, text, err := parseParse(body)
+	if err != nil {
+		return err
+	}
+	return log.parse(name, text, nil)
 }

@@ -131,9 +131,9 @@ func (r *relay) message(kind byte, body []byte) error {
 		if err != nil {
 			return err
 		}
-		return r.s.Observe(r.log.simple(text))
+		return r.s.Observe(r.log.simple(text, r.judge(body[:len(body)-1])))
 	case 'P':
-		return r.log.parse(body)
+		return r.parse(body)
 	case 'B':
 		return r.log.bind(body)
 	case 'E':
@@ -151,6 +151,19 @@ func (r *relay) message(kind byte, body []byte) error {
 		r.log.copyEnd()
 	}
 	return nil
+}
+
+// parse is a Parse message.
+func (r *relay) parse(body []byte) error {
+	name, text, err := parseParse(body)
+	if err != nil {
+		return err
+	}
+	refused := r.judge(body[len(name)+1 : len(name)+1+len(text)])
+	if refused == nil && r.wall != nil {
+		r.wall.Named(name)
+	}
+	return r.log.parse(name, text, refused)
 }
 
 // refuse tells the client what is wrong with its protocol, records it, and ends.

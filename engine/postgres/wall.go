@@ -1,0 +1,194 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine/postgres/judge"
+	"github.com/curfewhq/curfew/policy"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
+)
+
+// walls stand where the target's own privileges cannot: before fixed accounts. They
+// hold the grammar, loaded when the first such session opens, and the rulebooks.
+type walls struct {
+	parser judge.Parser
+
+	mu    sync.Mutex
+	books map[string]book // guarded by mu; by grant and version of the resource
+}
+
+type book struct {
+	rules *judge.Rulebook
+	read  time.Time // when the target's catalog was read
+}
+
+// catalogBound is how old a target's catalog may be when a session opens.
+const catalogBound = 30 * time.Second
+
+// pinned are parameters that hold for the whole of a session on a fixed account,
+// whatever it resets: the judge reads names and texts as they say.
+func pinned() map[string]string {
+	return map[string]string{"search_path": "pg_catalog, public", "client_encoding": "UTF8", "standard_conforming_strings": "on"}
+}
+
+// startParameters are a client's, as far as a session on a fixed account may set them, and ours.
+func startParameters(params map[string]string, id curfew.SessionID) (map[string]string, error) {
+	out := map[string]string{}
+	for name, value := range runtimeParams(params, id) {
+		if name != checkInterval && value != "" && !judge.Settable(name, value) {
+			return nil, curfew.Errorf(curfew.Denied, "the parameter %q cannot be set to %q when a session on a fixed account starts", say.Clean(name, 64), say.Clean(value, 64)).
+				WithRule(judge.RuleParameter).WithFix("leave it out: time zone, date style, timeouts and their like may be set; the encoding is UTF8")
+		}
+		if value != "" {
+			out[name] = value
+		}
+	}
+	for name, value := range pinned() {
+		out[name] = value
+	}
+	return out, nil
+}
+
+// open makes the judge of a session. What the target holds is read on the
+// session's own connection, before it is the client's.
+func (w *walls) open(ctx context.Context, p *access.Permit, conn *pgconn.PgConn) (*judge.Judge, error) {
+	may, err := parse(p.Permission())
+	if err != nil {
+		return nil, err
+	}
+	key := string(p.Grant().ID) + "\x00" + policy.ResourceVersion(p.Resource())
+	w.mu.Lock()
+	b, ok := w.books[key]
+	w.mu.Unlock()
+	if ok && time.Since(b.read) < catalogBound {
+		return b.rules.Judge(), nil
+	}
+	read := time.Now()
+	catalog, err := readCatalog(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.parser.Warm(); err != nil {
+		return nil, curfew.Wrap(curfew.Internal, err, "load PostgreSQL's grammar")
+	}
+	b = book{judge.NewRulebook(&w.parser, judged(may), catalog), read}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.books == nil {
+		w.books = map[string]book{}
+	}
+	for k, old := range w.books {
+		if time.Since(old.read) > catalogBound {
+			delete(w.books, k) // sessions that live keep theirs
+		}
+	}
+	w.books[key] = b
+	return b.rules.Judge(), nil
+}
+
+// judged is a permission as the judge takes it.
+func judged(p permission) judge.Permission {
+	var out judge.Permission
+	for _, r := range p.rules {
+		if r.verb != create {
+			out.Allow = append(out.Allow, r.judged())
+		}
+	}
+	for _, r := range p.minus {
+		out.Never = append(out.Never, r.judged())
+	}
+	return out
+}
+
+func (r rule) judged() judge.Rule {
+	return judge.Rule{Verb: judge.Verb(r.verb), Schema: r.schema, Name: r.name, Columns: r.cols, Args: r.args}
+}
+
+// readCatalog asks the target what the judge must know of it.
+func readCatalog(ctx context.Context, conn *pgconn.PgConn) (judge.Catalog, error) {
+	c := judge.Catalog{Tables: []judge.Table{}}
+	for _, q := range []struct {
+		sql string
+		add func(v []string)
+	}{
+		{`SELECT n.nspname, c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+			WHERE c.relkind IN ('r','p','v','m','f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY c.oid, a.attnum`,
+			func(v []string) {
+				if n := len(c.Tables); n == 0 || c.Tables[n-1].Schema != v[0] || c.Tables[n-1].Name != v[1] {
+					c.Tables = append(c.Tables, judge.Table{Schema: v[0], Name: v[1]})
+				}
+				t := &c.Tables[len(c.Tables)-1]
+				t.Columns = append(t.Columns, v[2])
+			}},
+		{`SELECT n.nspname, p.proname, coalesce((SELECT string_agg(format_type(t, NULL), ',' ORDER BY o) FROM unnest(p.proargtypes) WITH ORDINALITY AS a(t, o)), '')
+			FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`,
+			func(v []string) {
+				c.Functions = append(c.Functions, judge.Function{Schema: v[0], Name: v[1], Args: v[2]})
+			}},
+		{`SELECT o.oprname FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE n.nspname <> 'pg_catalog'`,
+			func(v []string) { c.Operators = append(c.Operators, v[0]) }},
+		{`SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+			WHERE t.typtype IN ('e') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
+			func(v []string) { c.Types = append(c.Types, judge.Name{Schema: v[0], Name: v[1]}) }},
+	} {
+		rows := conn.ExecParams(ctx, q.sql, nil, nil, nil, nil)
+		for rows.NextRow() {
+			var v []string
+			for _, b := range rows.Values() {
+				v = append(v, string(b))
+			}
+			q.add(v)
+		}
+		if _, err := rows.Close(); err != nil {
+			return c, curfew.Wrap(curfew.Unavailable, err, "read what the target holds").WithRule("resource.catalog")
+		}
+	}
+	return c, nil
+}
+
+// judge refuses a text, or lets it pass. What is refused goes on as something that
+// no server can read, of the same length: the target then answers with an error
+// in its place, and does with the transaction and with what was sent after it what
+// it always does. The error is given our words on its way back.
+func (r *relay) judge(text []byte) *judge.Refusal {
+	if r.wall == nil {
+		return nil
+	}
+	v := r.wall.Judge(string(text))
+	if v.Refused != nil {
+		spoil(text)
+	}
+	return v.Refused
+}
+
+func spoil(text []byte) {
+	for i := range text {
+		text[i] = ' '
+	}
+	text[0] = '}' // an empty text is never refused
+}
+
+// syntaxError is how the target answers what was spoiled.
+const syntaxError = "42601"
+
+// refusalWords are a refusal as the client hears it.
+func refusalWords(f *judge.Refusal) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{
+		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "42501", Message: "Curfew: " + f.What, Detail: "Rule: " + f.Rule, Hint: f.Fix,
+	}
+}
+
+// refusedItem is a statement that was not sent.
+func refusedItem(it record.Item, f *judge.Refusal) record.Item {
+	it.Kind, it.Error, it.Code = record.Refused, f.What, f.Rule
+	return it
+}
