@@ -44,11 +44,16 @@ func (s *Server) effect(st *access.State, role curfew.RoleName, on curfew.Resour
 	if err != nil {
 		return "nothing: the role is not there any more", nil
 	}
-	e := s.parts.Engines[st.Config.Resources[on].Type]
+	res := st.Config.Resources[on]
+	e := s.parts.Engines[res.Type]
 	if e == nil {
 		return strings.Join(may.May, "; "), nil
 	}
-	return e.Effect(may)
+	effect, dangers = e.Effect(may)
+	if res.Account == curfew.Fixed {
+		dangers = append(dangers, "the wall is the gateway, which reads every statement: "+string(on)+" itself lets its fixed account do more")
+	}
+	return effect, dangers
 }
 
 func span(d time.Duration) string { return d.String() }

@@ -29,6 +29,10 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 			return k.checkFunctions(ctx, c, &out)
 		}
 		out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
+		if k.target.Resource.Account == curfew.Fixed {
+			out = append(out, fixedFinding(super || createrole, user))
+			return nil
+		}
 		if super {
 			out = append(out, lease.Finding{OK: true, Warn: true, Text: "the gateway's own login is a superuser", Fix: "give it a login with CREATEROLE instead"})
 		}
@@ -54,6 +58,14 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// fixedFinding is about a login that sessions work with themselves.
+func fixedFinding(mighty bool, user string) lease.Finding {
+	if mighty {
+		return lease.Finding{Text: "the fixed account can make roles: a statement that is misread could do anything", Fix: "name a login that holds what the roles need and nothing else; or account: leased, because " + user + " can make accounts"}
+	}
+	return lease.Finding{OK: true, Warn: true, Text: "the account is fixed: what holds is how the gateway reads each statement", Fix: "where the login can make roles, account: leased lets the database itself be the wall"}
 }
 
 // checkFunctions looks at a login that may only call the functions of setup.
