@@ -22,6 +22,7 @@ type Ask struct {
 	Question                // Reason is looked at and not kept; Sealed is
 	Sealed   curfew.Sealed
 	Extends  curfew.GrantID
+	Inside   curfew.SessionID // asked from inside this session, where an injected text could ask too: somebody must agree
 }
 
 func (c Ask) decide(st *State, now time.Time) ([]Fact, error) {
@@ -127,6 +128,13 @@ func (c Ask) asked(st *State, f policy.Facts, v policy.Verdict, now time.Time) (
 	}
 	for _, ch := range v.Checks {
 		b.Checks = append(b.Checks, ch.Need+": "+ch.Saw)
+	}
+	if c.Inside != "" {
+		if len(p.Approvals) == 0 {
+			return nil, curfew.Errorf(curfew.Denied, "nobody has to agree by the policy %s, and what a connection asks for somebody must agree to", p.Name).WithRule("request.inside").
+				WithFix("ask outside of it: curfew extend %s", c.Extends)
+		}
+		b.Checks = append(b.Checks, "asked from inside: "+string(c.Inside))
 	}
 	b.Digest = digestOf(b)
 	facts := []Fact{{curfew.KindRequestAsked, b}}

@@ -15,6 +15,7 @@ type Credential struct {
 	Grant      curfew.GrantID
 	Until      time.Time
 	Once       bool
+	ByHand     bool // made for somebody at a terminal
 	Generation uint64
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/identity"
 )
 
 func (s *Server) grantRoutes() {
@@ -155,7 +156,13 @@ func (s *Server) credential(ctx context.Context, c caller, in *struct {
 	if !ok {
 		return nil, curfew.Errorf(curfew.Unavailable, "the gateway has no door for %s", res.Type)
 	}
-	cred, err := s.parts.Identity.IssueCredential(ctx, c.who, curfew.GrantID(in.ID), !in.Body.Many, life)
+	var cred identity.Credential
+	var err error
+	if in.Body.Hand && !in.Body.Many {
+		cred, err = s.parts.Identity.IssueByHand(ctx, c.who, curfew.GrantID(in.ID))
+	} else {
+		cred, err = s.parts.Identity.IssueCredential(ctx, c.who, curfew.GrantID(in.ID), !in.Body.Many, life)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (a *app) connect(ctx context.Context, resource string, in connectArgs, l la
 	if g, err = a.ready(ctx, c, g); err != nil {
 		return err
 	}
-	cred, err := c.Credential(ctx, g.ID, client.WantCredential{Many: !l.native})
+	cred, err := c.Credential(ctx, g.ID, client.WantCredential{Many: !l.native, Hand: l.native && a.asks()})
 	if err != nil {
 		return err
 	}

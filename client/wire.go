@@ -198,6 +198,7 @@ type Done struct {
 type WantCredential struct {
 	Many bool   `json:"many,omitempty" doc:"For more than one connection"`
 	For  string `json:"for,omitempty" doc:"With many: how long"`
+	Hand bool   `json:"by_hand,omitempty" doc:"Not with many: for somebody at a terminal, who may ask for more time from inside"`
 }
 
 // Credential is what a native client connects with.

@@ -19,6 +19,7 @@ import (
 	"github.com/curfewhq/curfew/lease"
 	"github.com/curfewhq/curfew/reach"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
 	"github.com/curfewhq/curfew/session"
 	"github.com/curfewhq/curfew/vault"
 )
@@ -166,7 +167,7 @@ func (g *Gateway) open(ctx context.Context, c access.Claim) (*session.Session, a
 	if err != nil {
 		return nil, cred, err
 	}
-	s, err := g.start(permit)
+	s, err := g.start(permit, cred)
 	if err != nil {
 		e := curfew.SessionEnded{Session: permit.Session(), Cause: curfew.CauseRecorder, Terminated: true}
 		return nil, cred, errors.Join(err, g.parts.Access.CloseSession(context.WithoutCancel(ctx), permit, e))
@@ -178,7 +179,7 @@ func (g *Gateway) open(ctx context.Context, c access.Claim) (*session.Session, a
 func bounded(s string) string { return s[:min(len(s), 200)] }
 
 // start puts a session together.
-func (g *Gateway) start(p *access.Permit) (*session.Session, error) {
+func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Session, error) {
 	grant := p.Grant()
 	w, err := g.parts.Record.Create(record.Header{
 		Session: p.Session(), Grant: grant.ID, Principal: grant.Principal, Resource: grant.Resource, Mode: grant.Record, Started: time.Now().UTC(),
@@ -191,6 +192,11 @@ func (g *Gateway) start(p *access.Permit) (*session.Session, error) {
 		Dial:    func(ctx context.Context) (net.Conn, error) { return g.parts.Dialer.Session(ctx, p) },
 		Account: func(ctx context.Context) (session.Account, error) { return g.account(ctx, p) },
 		Done:    func(sum session.Summary) { g.done(p, sum) },
+	}
+	if cred.ByHand {
+		parts.More = func(ctx context.Context, d time.Duration, reason string) (string, error) {
+			return g.more(ctx, p, d, reason)
+		}
 	}
 	if k := g.Lease.KeeperFor(p.Resource()); k != nil {
 		parts.Terminate = k.Terminate
@@ -205,6 +211,34 @@ func (g *Gateway) start(p *access.Permit) (*session.Session, error) {
 	}
 	g.byGrant[grant.ID][p.Session()] = s
 	return s, nil
+}
+
+// more asks for more time on behalf of somebody who typed it into their session.
+func (g *Gateway) more(ctx context.Context, p *access.Permit, d time.Duration, reason string) (string, error) {
+	grant := p.Grant()
+	sealed, err := g.parts.Identity.Seal(ctx, grant.Principal, reason)
+	if err != nil {
+		return "", err
+	}
+	id := curfew.RequestID(curfew.NewID("rq"))
+	_, err = g.parts.Access.Do(ctx, access.Ask{
+		Request: id, Grant: curfew.GrantID(curfew.NewID("gr")), Sealed: sealed, Extends: grant.ID, Inside: p.Session(),
+		Question: access.Question{Principal: grant.Principal, Duration: d, Reason: reason},
+	})
+	if err != nil {
+		return "", err
+	}
+	var who []curfew.Principal
+	g.parts.Access.View(func(st *access.State) {
+		if r := st.Requests[id]; r != nil {
+			who = st.Deciders(r, g.parts.Access.Now())
+		}
+	})
+	var names []string
+	for _, w := range who[:min(len(who), 3)] {
+		names = append(names, g.parts.Identity.Name(ctx, w))
+	}
+	return say.Asked(id, names, len(who), p.End()), nil
 }
 
 // account opens the session's account for one log-in.

@@ -30,6 +30,7 @@ type credentialRow struct {
 	Resource   curfew.ResourceName `json:"resource"`
 	Until      time.Time           `json:"until"`
 	Once       bool                `json:"once"`
+	ByHand     bool                `json:"by_hand,omitempty"`
 	Generation uint64              `json:"generation"`
 	Verifier   engine.Verifier     `json:"verifier"`
 }
@@ -45,6 +46,16 @@ type Credential struct {
 // IssueCredential makes a connection credential for a live grant of the person.
 // It is no access by itself: the grant is, for as long as it lives.
 func (s *Service) IssueCredential(ctx context.Context, who curfew.Principal, id curfew.GrantID, once bool, life time.Duration) (Credential, error) {
+	return s.issue(ctx, who, id, credentialRow{Once: once}, life)
+}
+
+// IssueByHand makes one for the one connection that somebody opens at a terminal:
+// from inside it they may ask for more time (THREATS 15).
+func (s *Service) IssueByHand(ctx context.Context, who curfew.Principal, id curfew.GrantID) (Credential, error) {
+	return s.issue(ctx, who, id, credentialRow{Once: true, ByHand: true}, CredentialOnce)
+}
+
+func (s *Service) issue(ctx context.Context, who curfew.Principal, id curfew.GrantID, row credentialRow, life time.Duration) (Credential, error) {
 	var g access.Grant
 	now := s.parts.Access.Now()
 	s.parts.Access.View(func(st *access.State) {
@@ -55,10 +66,10 @@ func (s *Service) IssueCredential(ctx context.Context, who curfew.Principal, id 
 	if g.ID == "" {
 		return Credential{}, curfew.Errorf(curfew.Lapsed, "you have no live grant %s", id).WithRule("grant.ended").WithFix("ask: curfew request")
 	}
-	if once {
+	if row.Once {
 		life = CredentialOnce
 	}
-	c := Credential{ID: curfew.CredentialID(curfew.NewID("c")), Secret: newSecret(), Until: now.Add(min(max(life, time.Second), CredentialLongest)), Once: once}
+	c := Credential{ID: curfew.CredentialID(curfew.NewID("c")), Secret: newSecret(), Until: now.Add(min(max(life, time.Second), CredentialLongest)), Once: row.Once}
 	if g.Status == access.Active && g.End.Before(c.Until) {
 		c.Until = g.End
 	}
@@ -66,9 +77,8 @@ func (s *Service) IssueCredential(ctx context.Context, who curfew.Principal, id 
 	if err != nil {
 		return Credential{}, err
 	}
-	_, err = s.put(ctx, rowCredential, string(c.ID), credentialRow{
-		Principal: who, Grant: g.ID, Resource: g.Resource, Until: c.Until, Once: once, Generation: s.generation(who), Verifier: v,
-	})
+	row.Principal, row.Grant, row.Resource, row.Until, row.Generation, row.Verifier = who, g.ID, g.Resource, c.Until, s.generation(who), v
+	_, err = s.put(ctx, rowCredential, string(c.ID), row)
 	return c, err
 }
 
@@ -123,7 +133,7 @@ func (s *Service) Credential(ctx context.Context, id curfew.CredentialID) (acces
 	if err != nil {
 		return access.Credential{}, curfew.Errorf(curfew.NotSignedIn, "this credential is not known").WithFix("curfew connect")
 	}
-	return access.Credential{ID: id, Principal: row.Principal, Grant: row.Grant, Until: row.Until, Once: row.Once, Generation: row.Generation}, nil
+	return access.Credential{ID: id, Principal: row.Principal, Grant: row.Grant, Until: row.Until, Once: row.Once, ByHand: row.ByHand, Generation: row.Generation}, nil
 }
 
 // Sweep drops credentials that are over.

@@ -263,3 +263,25 @@ func Soon(resource curfew.ResourceName, end time.Time, left time.Duration) Notic
 		Hint: "To ask for more time: curfew extend",
 	}
 }
+
+// Moved is said when the end of a live session becomes another one.
+func Moved(resource curfew.ResourceName, end time.Time, left time.Duration) Notice {
+	return Notice{Line: fmt.Sprintf("Curfew: access to %s now ends at %s (in %s).", short(resource), clock(end), Long(max(left, 0).Round(time.Minute)))}
+}
+
+// Asked is the answer to asking for more time from inside: who was asked (some of
+// them; how many there are in all), and what holds until then.
+func Asked(id curfew.RequestID, who []string, all int, end time.Time) string {
+	clean := make([]string, 0, len(who)+1)
+	for _, w := range who {
+		clean = append(clean, Clean(w, maxName))
+	}
+	if more := all - len(who); more > 0 {
+		clean = append(clean, fmt.Sprintf("%d more", more))
+	}
+	asked := "nobody who could agree is known now"
+	if len(clean) > 0 {
+		asked = "it waits for " + listText(clean, "or")
+	}
+	return fmt.Sprintf("asked (%s): %s; until somebody agrees, your access ends at %s", id, asked, clock(end))
+}

@@ -2,10 +2,12 @@ package session
 
 import "time"
 
-// Notice is one warning that the end is near, to be given at the next message boundary.
+// Notice is one warning that the end is near, or word that it was moved, to be
+// given at the next message boundary.
 type Notice struct {
-	End  time.Time
-	Left time.Duration // as planned: 5 minutes, 1 minute
+	End   time.Time
+	Left  time.Duration // as planned: 5 minutes, 1 minute
+	Moved bool          // the end is another than it was
 }
 
 // Notice returns a notice that is due and has not been taken yet; nil mostly. It
@@ -33,6 +35,10 @@ func (s *Session) plan(now time.Time, moved bool) {
 	left := end.Sub(now.Round(0))
 	if moved {
 		s.notice.Store(nil)
+		if !s.end.IsZero() && !s.end.Equal(end) {
+			s.notice.Store(&Notice{End: end, Left: left, Moved: true})
+		}
+		s.end = end
 	}
 	for _, before := range s.parts.Notices { // longest first
 		if left <= before {

@@ -36,6 +36,8 @@ type Parts struct {
 	Terminate func(context.Context, []string) error
 	// Notices are how long before the end the client is told; nil: 5 minutes and 1 minute.
 	Notices []time.Duration
+	// More asks a person for more time; nil: this session may not.
+	More func(ctx context.Context, d time.Duration, reason string) (answer string, err error)
 	// Done is called once, after everything is over.
 	Done func(Summary)
 }
@@ -73,6 +75,7 @@ type Session struct {
 	legs    Legs          // guarded by mu
 	work    []string      // guarded by mu
 	timer   *time.Timer   // guarded by mu
+	end     time.Time     // guarded by mu; as it was last planned for
 	cutTook time.Duration // guarded by mu
 }
 
@@ -171,6 +174,15 @@ func (s *Session) Finished() <-chan struct{} { return s.finished }
 
 // Ended says why the session is over; ok is false while it lives.
 func (s *Session) Ended() (e access.Ended, ok bool) { return s.parts.Permit.Ended() }
+
+// More asks a person for more time, and says who was asked.
+func (s *Session) More(ctx context.Context, d time.Duration, reason string) (answer string, err error) {
+	if s.parts.More == nil {
+		return "", curfew.Errorf(curfew.Denied, "this connection may not ask for more time: only one that curfew connect opens at a terminal may").WithRule("request.inside").
+			WithFix("ask outside of it: curfew extend %s", s.Permit().Grant().ID)
+	}
+	return s.parts.More(ctx, d, reason)
+}
 
 func (s *Session) refusal() error {
 	e, _ := s.Ended()

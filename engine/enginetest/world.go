@@ -43,6 +43,7 @@ type Options struct {
 	CA         []byte // certificates that Login may name: "sslrootcert=file:ca"
 	Roles      map[curfew.RoleName][]string
 	Record     curfew.RecordMode // "": live
+	Agreed     bool              // the administrator must agree to what is asked for, and does in Grant
 	Notices    []time.Duration
 	TLS        *tls.Config
 }
@@ -165,11 +166,49 @@ func (w *World) populate(ctx context.Context, opt Options) error {
 		c.Roles[name] = curfew.Role{Name: name, On: opt.Resource.Name, May: may, Longest: 2 * time.Hour}
 		c.Policies[curfew.PolicyName(name)] = curfew.Policy{
 			Name: curfew.PolicyName(name), Who: []curfew.Subject{{Group: "people"}}, Roles: []curfew.RoleName{name},
-			AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record,
+			AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt),
 		}
 	}
 	_, err = w.Access.Do(ctx, access.Propose{Change: w.Access.Plan(c), Author: w.admin})
 	return err
+}
+
+func (w *World) approvals(opt Options) []curfew.ApprovalNeed {
+	if !opt.Agreed {
+		return nil
+	}
+	return []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Principal: w.admin}}}}
+}
+
+// Agree approves every request that waits, as the administrator, and says how many.
+func (w *World) Agree(grant curfew.GrantID) (n int) {
+	w.t.Helper()
+	var waiting []access.Request
+	w.Access.View(func(st *access.State) {
+		for _, r := range st.Requests {
+			waiting = append(waiting, *r)
+		}
+	})
+	for _, r := range waiting {
+		_, err := w.Access.Do(context.Background(), access.Approve{Request: r.Request, By: w.admin, Digest: r.Digest, Grant: grant})
+		must(w.t, err)
+	}
+	return len(waiting)
+}
+
+// Deny denies every request that waits.
+func (w *World) Deny() {
+	w.t.Helper()
+	var waiting []curfew.RequestID
+	w.Access.View(func(st *access.State) {
+		for id := range st.Requests {
+			waiting = append(waiting, id)
+		}
+	})
+	for _, id := range waiting {
+		_, err := w.Access.Do(context.Background(), access.Deny{Request: id, By: w.admin})
+		must(w.t, err)
+	}
 }
 
 // person adds somebody and lets them join, without the slow hash of a passphrase.
@@ -191,6 +230,7 @@ func (w *World) person(ctx context.Context, email string, by curfew.Principal) (
 type Grant struct {
 	ID             curfew.GrantID
 	User, Password string
+	Principal      curfew.Principal
 }
 
 // Grant asks for a role as somebody who does not hold it, waits until its clock
@@ -207,10 +247,20 @@ func (w *World) Grant(role curfew.RoleName, d time.Duration) Grant {
 	_, err := w.Access.Do(ctx, access.Ask{Request: curfew.RequestID(curfew.NewID("rq")), Grant: id,
 		Question: access.Question{Principal: who, Role: role, Duration: d, Reason: "to test"}})
 	must(w.t, err)
+	w.Agree(id)
 	w.Await(id, access.Active)
 	c, err := w.Identity.IssueCredential(ctx, who, id, false, time.Hour)
 	must(w.t, err)
-	return Grant{ID: id, User: string(c.ID), Password: c.Secret}
+	return Grant{ID: id, User: string(c.ID), Password: c.Secret, Principal: who}
+}
+
+// ByHand makes a credential as for somebody at a terminal.
+func (w *World) ByHand(g Grant) Grant {
+	w.t.Helper()
+	c, err := w.Identity.IssueByHand(context.Background(), g.Principal, g.ID)
+	must(w.t, err)
+	g.User, g.Password = string(c.ID), c.Secret
+	return g
 }
 
 // Await waits until a grant has a status, or has passed it.

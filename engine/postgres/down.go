@@ -4,11 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
+	"github.com/curfewhq/curfew/session"
 )
 
 // down reads the target's messages, notes outcomes, and forwards them: what one
@@ -85,7 +85,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 				}
 				in.start += pass
 				b, pass = b[pass:], 0
-				if err := r.warn(n.End, n.Left); err != nil {
+				if err := r.warn(*n); err != nil {
 					return 0, err
 				}
 			}
@@ -118,10 +118,13 @@ func (r *relay) write(b []byte, boundary bool) error {
 	return err
 }
 
-// warn gives a notice that the end is near, at a message boundary.
-func (r *relay) warn(end time.Time, left time.Duration) error {
-	n := say.Soon(r.s.Permit().Resource().Name, end, left)
-	buf, err := notice("WARNING", "01000", n).Encode(nil)
+// warn gives a notice at a message boundary.
+func (r *relay) warn(due session.Notice) error {
+	n, severity, code := say.Soon(r.s.Permit().Resource().Name, due.End, due.Left), "WARNING", "01000"
+	if due.Moved {
+		n, severity, code = say.Moved(r.s.Permit().Resource().Name, due.End, due.Left), "NOTICE", "00000"
+	}
+	buf, err := notice(severity, code, n).Encode(nil)
 	if err != nil {
 		return curfew.Wrap(curfew.Internal, err, "encode a notice")
 	}

@@ -1,14 +1,19 @@
 package postgres
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
 )
@@ -22,41 +27,134 @@ type turns struct {
 
 func (t *turns) idle() bool { return t.asked.Load() == t.answered.Load() }
 
-// isStatus: the statement as it stands, alone, in a simple query.
-func isStatus(b []byte) bool {
-	if len(b) < headerBytes || len(b) > 64 || b[0] != 'Q' {
-		return false
-	}
-	text := strings.TrimSpace(strings.TrimRight(strings.TrimSpace(string(b[headerBytes:])), "\x00; \t\r\n"))
-	return strings.EqualFold(text, "select curfew.status()") && binary.BigEndian.Uint32(b[1:]) == uint32(len(b)-1)
+// asking is a statement that the gateway answers itself: as it stands, alone, in a
+// simple query. Whatever looks otherwise goes to the target, which has no such schema.
+type asking struct {
+	text   string // what is recorded
+	column string
+	more   bool // asks for more time
+	by     string
+	reason string
 }
 
-// status answers SELECT curfew.status(): the target never sees it.
-func (r *relay) status() error {
+// mostAsking is how long such a message may be.
+const mostAsking = 4 << 10
+
+var (
+	statusText = regexp.MustCompile(`(?i)^select\s+curfew\.status\(\s*\)\s*;?$`)
+	extendText = regexp.MustCompile(`(?i)^select\s+curfew\.extend\(\s*'((?:[^'\\]|'')*)'\s*,\s*'((?:[^'\\]|'')*)'\s*\)\s*;?$`)
+)
+
+// asks finds such a statement in a whole message.
+func asks(b []byte) (asking, bool) {
+	if len(b) < headerBytes || len(b) > mostAsking || b[0] != 'Q' || binary.BigEndian.Uint32(b[1:]) != uint32(len(b)-1) {
+		return asking{}, false
+	}
+	text, err := cstring(b[headerBytes:])
+	if err != nil || !utf8.ValidString(text) {
+		return asking{}, false
+	}
+	text = strings.TrimSpace(text)
+	if statusText.MatchString(text) {
+		return asking{text: text, column: "status"}, true
+	}
+	if m := extendText.FindStringSubmatch(text); m != nil {
+		return asking{text: text, column: "extend", more: true, by: strings.ReplaceAll(m[1], "''", "'"), reason: strings.ReplaceAll(m[2], "''", "'")}, true
+	}
+	return asking{}, false
+}
+
+// answer answers such a statement: the target never sees it.
+func (r *relay) answer(a asking) error {
 	began := time.Now()
-	it := r.log.own("SELECT curfew.status()")
+	it := r.log.own(a.text)
 	if err := r.s.Observe(it); err != nil {
 		return err
 	}
-	p := r.s.Permit()
-	end := p.End()
-	text := fmt.Sprintf("%s as %s until %s (%s left), grant %s", p.Resource().Name, p.Grant().Role, end.Format("15:04"),
-		say.Duration(time.Until(end).Truncate(time.Minute)), p.Grant().ID)
+	text, refused := r.status(), error(nil)
+	if a.more {
+		text, refused = r.more(a)
+	}
+	out := record.Item{Kind: record.Outcome, Ref: it.Ref, Tag: "SELECT 1", Rows: 1, Took: time.Since(began)}
+	messages := []pgproto3.BackendMessage{
+		&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte(a.column), DataTypeOID: 25, DataTypeSize: -1, TypeModifier: -1}}},
+		&pgproto3.DataRow{Values: [][]byte{[]byte(text)}}, &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
+	}
+	if refused != nil {
+		msg := notDone(refused)
+		out.Tag, out.Rows, out.Error, out.Code = "", 0, msg.Message, msg.Code
+		messages = []pgproto3.BackendMessage{msg}
+	}
 	var buf []byte
 	var err error
-	for _, m := range []pgproto3.BackendMessage{
-		&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("status"), DataTypeOID: 25, DataTypeSize: -1, TypeModifier: -1}}},
-		&pgproto3.DataRow{Values: [][]byte{[]byte(text)}}, &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
-		&pgproto3.ReadyForQuery{TxStatus: byte(r.turns.state.Load())},
-	} {
+	for _, m := range append(messages, &pgproto3.ReadyForQuery{TxStatus: byte(r.turns.state.Load())}) {
 		if buf, err = m.Encode(buf); err != nil {
 			return err
 		}
 	}
-	if err := r.s.Observe(record.Item{Kind: record.Outcome, Ref: it.Ref, Tag: "SELECT 1", Rows: 1, Took: time.Since(began)}); err != nil {
+	if err := r.s.Observe(out); err != nil {
 		return err
 	}
 	return r.write(buf, true)
+}
+
+// status is what the session is.
+func (r *relay) status() string {
+	p := r.s.Permit()
+	end := p.End()
+	return fmt.Sprintf("%s as %s until %s (%s left), grant %s", p.Resource().Name, p.Grant().Role, end.Format("15:04"),
+		say.Duration(time.Until(end).Truncate(time.Minute)), p.Grant().ID)
+}
+
+// moreBound is how long asking may take.
+const moreBound = 10 * time.Second
+
+// more asks for more time.
+func (r *relay) more(a asking) (string, error) {
+	if state := r.turns.state.Load(); state != 'I' {
+		return "", curfew.Errorf(curfew.Invalid, "more time is asked for outside of a transaction").WithRule("request.inside").WithFix("COMMIT or ROLLBACK first, or run: curfew extend %s", r.s.Permit().Grant().ID)
+	}
+	d, err := span(a.by)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(r.s.Context(), moreBound)
+	defer cancel()
+	return r.s.More(ctx, d, a.reason)
+}
+
+var spanText = regexp.MustCompile(`(?i)^(\d{1,6})\s*(m|min|mins|minute|minutes|h|hour|hours)$`)
+
+// span reads a duration as people and PostgreSQL write it.
+func span(text string) (time.Duration, error) {
+	text = strings.TrimSpace(text)
+	if m := spanText.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.Atoi(m[1]) // six digits
+		if strings.HasPrefix(strings.ToLower(m[2]), "h") {
+			return time.Duration(n) * time.Hour, nil
+		}
+		return time.Duration(n) * time.Minute, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, curfew.Errorf(curfew.Invalid, "%q is no duration", say.Clean(text, 40)).WithFix("for example: SELECT curfew.extend('15 min', 'still restoring')")
+	}
+	return d, nil
+}
+
+// notDone is a refusal of what the gateway was asked to do.
+func notDone(err error) *pgproto3.ErrorResponse {
+	e := asError(err)
+	if e == nil {
+		e = curfew.Errorf(curfew.Unavailable, "it could not be asked").WithFix("curfew extend")
+	}
+	code := "42501"
+	if e.Code == curfew.Invalid {
+		code = "22023" // invalid_parameter_value
+	}
+	return &pgproto3.ErrorResponse{
+		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: code, Message: "Curfew: " + e.Message, Detail: "Rule: " + ruleOf(e), Hint: e.Fix,
+	}
 }
 
 // own is a statement that the gateway answers itself.

@@ -81,12 +81,14 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
-		if frames.left == 0 && isStatus(in.held()) && r.turns.idle() {
-			if err := r.status(); err != nil {
-				return err
+		if frames.left == 0 && r.turns.idle() {
+			if a, ok := asks(in.held()); ok {
+				if err := r.answer(a); err != nil {
+					return err
+				}
+				in.start = in.end
+				continue
 			}
-			in.start = in.end
-			continue
 		}
 		pass, more, leave, err := frames.scan(in.held())
 		if leave {
