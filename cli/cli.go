@@ -6,6 +6,8 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -183,7 +185,13 @@ func (a *app) groups() []group {
 func passedOn(name, short string, f func(context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, DisableFlagParsing: true,
-		RunE: func(cmd *cobra.Command, args []string) error { return f(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := f(cmd.Context(), args)
+			if errors.Is(err, flag.ErrHelp) {
+				return nil // it has been given
+			}
+			return err
+		},
 	}
 }
 

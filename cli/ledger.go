@@ -89,7 +89,7 @@ func (a *app) export(ctx context.Context, path string) error {
 func (a *app) verifyCommand() *cobra.Command {
 	in := VerifyArgs{}
 	cmd := &cobra.Command{
-		Use: "verify FILE", Short: "Check an export, with no gateway and no network", Args: between(1, 1),
+		Use: "verify FILE|FOLDER", Short: "Check an export or a gateway's data folder, with no gateway and no network", Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.File, in.JSON = args[0], a.opt.json
 			in.Stdin, in.Stdout, in.Stderr = io.Reader(a.in), a.parts.Stdout, a.parts.Stderr

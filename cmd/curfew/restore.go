@@ -52,7 +52,7 @@ func restore(ctx context.Context, args []string) error {
 		return curfew.Errorf(curfew.Invalid, "say which it is: nothing was changed").
 			WithFix("the same deployment, and the newer ledger is lost for good: curfew restore --how take-over; otherwise put the newer file back")
 	}
-	for _, name := range []string{"history.db", "history.db-wal", "history.db-shm"} { // it is ahead, and built again
+	for _, name := range []string{historyFile, historyFile + "-wal", historyFile + "-shm"} { // it is ahead, and built again
 		if err := os.Remove(filepath.Join(data, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return curfew.Wrap(curfew.Unavailable, err, "remove the history")
 		}

@@ -30,6 +30,9 @@ import (
 // Bounds of a planned stop: sessions are told and cut, then their ends are written.
 const drainBound = 10 * time.Second
 
+// historyFile is the history's, in the data folder.
+const historyFile = "history.db"
+
 // linkLife is how long the first sign-in link is good for.
 const linkLife = 15 * time.Minute
 
@@ -100,7 +103,7 @@ func (r *running) open(ctx context.Context) error {
 		return err
 	}
 	r.identity = identity.New(identity.Parts{Access: r.access, Shelf: r.shelf, Ring: secret.Derive("identity"), Log: r.log})
-	if r.history, err = historydb.Open(filepath.Join(r.opt.data, "history.db")); err != nil {
+	if r.history, err = historydb.Open(filepath.Join(r.opt.data, historyFile)); err != nil {
 		return err
 	}
 	r.closeLater(r.history.Close)

@@ -7,12 +7,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/cli"
+	historydb "github.com/curfewhq/curfew/history/sqlite"
 	"github.com/curfewhq/curfew/ledger"
+	ledgerdb "github.com/curfewhq/curfew/ledger/sqlite"
 )
 
 func genesisKey(e curfew.Event) ed25519.PublicKey {
@@ -23,21 +28,14 @@ func genesisKey(e curfew.Event) ed25519.PublicKey {
 	return b.Key
 }
 
-// verify checks an exported ledger, offline.
+// verify checks an exported ledger, or the one of a data folder and the history
+// beside it, offline.
 func verify(ctx context.Context, args cli.VerifyArgs) error {
-	in := args.Stdin
-	if args.File != "-" {
-		f, err := os.Open(args.File)
-		if err != nil {
-			return curfew.Wrap(curfew.NotFound, err, "open the export")
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
-	export, err := ledger.ReadExport(in)
+	src, done, err := source(args)
 	if err != nil {
 		return err
 	}
+	defer done()
 	checks := ledger.Checks{EveryHead: args.EveryHead, Law: access.NewLaws().Check}
 	if args.GenesisKey != "" {
 		key, err := base64.StdEncoding.DecodeString(args.GenesisKey)
@@ -53,11 +51,59 @@ func verify(ctx context.Context, args cli.VerifyArgs) error {
 		}
 		checks.Witnessed = append(checks.Witnessed, ledger.SplitWitness(text)...)
 	}
-	rep, err := ledger.Verify(ctx, export, checks)
+	rep, err := ledger.Verify(ctx, src, checks)
 	if err != nil {
 		return err
 	}
+	if store, ok := src.(*ledgerdb.Store); ok && rep.OK {
+		faults, err := historydb.Check(ctx, filepath.Join(args.File, historyFile), events(ctx, store))
+		if err != nil {
+			return err
+		}
+		if rep.OK = len(faults) == 0; !rep.OK {
+			rep.Problem = "its history is not what the ledger says: " + strings.Join(faults, "; ") + ". Delete " + historyFile + ": it is built again"
+		}
+	}
 	return report(args.Stdout, rep, checks.Genesis != nil, args.JSON)
+}
+
+// source is the file or the data folder that is named.
+func source(args cli.VerifyArgs) (src ledger.Source, done func(), err error) {
+	if args.File == "-" {
+		src, err = ledger.ReadExport(args.Stdin)
+		return src, func() {}, err
+	}
+	info, err := os.Stat(args.File)
+	if err == nil && info.IsDir() {
+		store, err := ledgerdb.OpenStore(args.File)
+		if err != nil {
+			return nil, nil, err
+		}
+		return store, func() { _ = store.Close() }, nil
+	}
+	f, err := os.Open(args.File)
+	if err != nil {
+		return nil, nil, curfew.Wrap(curfew.NotFound, err, "open the export").WithFix("name a file of: curfew ledger export, or the data folder of a gateway")
+	}
+	if src, err = ledger.ReadExport(f); err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return src, func() { _ = f.Close() }, nil
+}
+
+// events are a store's, without heads.
+func events(ctx context.Context, store *ledgerdb.Store) iter.Seq2[curfew.Event, error] {
+	return func(yield func(curfew.Event, error) bool) {
+		for r, err := range store.Records(ctx) {
+			if err == nil && r.Note != nil {
+				continue
+			}
+			if !yield(r.Event, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func report(w io.Writer, rep ledger.Report, anchored, asJSON bool) error {

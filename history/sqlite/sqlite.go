@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,7 +42,14 @@ type Store struct {
 func Open(path string) (*Store, error) {
 	dsn := "file::memory:"
 	if path != "" {
-		dsn = "file:" + path
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would let others read it
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return nil, curfew.Wrap(curfew.Unavailable, err, "open the history")
+		}
+		dsn = "file:" + (&url.URL{Path: path}).EscapedPath()
 	}
 	db, err := sql.Open("sqlite", dsn+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
 	if err != nil {
