@@ -55,16 +55,23 @@ func verify(ctx context.Context, args cli.VerifyArgs) error {
 	if err != nil {
 		return err
 	}
-	if store, ok := src.(*ledgerdb.Store); ok && rep.OK {
-		faults, err := historydb.Check(ctx, filepath.Join(args.File, historyFile), events(ctx, store))
-		if err != nil {
-			return err
-		}
-		if rep.OK = len(faults) == 0; !rep.OK {
-			rep.Problem = "its history is not what the ledger says: " + strings.Join(faults, "; ") + ". Delete " + historyFile + ": it is built again"
-		}
+	if err := report(args.Stdout, rep, checks.Genesis != nil, args.JSON); err != nil {
+		return err
 	}
-	return report(args.Stdout, rep, checks.Genesis != nil, args.JSON)
+	return checkHistory(ctx, src, filepath.Join(args.File, historyFile))
+}
+
+// checkHistory compares the history beside a ledger that is whole with it.
+func checkHistory(ctx context.Context, src ledger.Source, path string) error {
+	store, ok := src.(*ledgerdb.Store)
+	if !ok {
+		return nil
+	}
+	faults, err := historydb.Check(ctx, path, events(ctx, store))
+	if err != nil || len(faults) == 0 {
+		return err
+	}
+	return curfew.Errorf(curfew.Corrupt, "the lists beside it are not what the ledger says: %s", strings.Join(faults, "; ")).WithFix("stop the gateway and delete %s: it is built again", path)
 }
 
 // source is the file or the data folder that is named.
