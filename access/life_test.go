@@ -351,6 +351,7 @@ func TestAskingIsLimited(t *testing.T) {
 
 func TestAStuckLedgerKeepsNobodyIn(t *testing.T) {
 	inWorld(t, "gates shut before anything is written", func(w *world) {
+		w.keep()
 		_, gid := w.ask(alice, "read", time.Hour)
 		w.do(Start{Grant: gid})
 		p, _ := w.open(alice, gid)
@@ -371,6 +372,7 @@ func TestAStuckLedgerKeepsNobodyIn(t *testing.T) {
 		}
 	})
 	inWorld(t, "an end that could not be written is written before anything is given", func(w *world) {
+		w.keep()
 		_, gid := w.ask(alice, "read", time.Hour)
 		w.do(Start{Grant: gid})
 		p, _ := w.open(alice, gid)

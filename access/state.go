@@ -44,6 +44,7 @@ type State struct {
 	Restored  bool               `json:"restored,omitempty"`
 	Confirmed []curfew.Principal `json:"confirmed,omitempty"`
 
+	proved   bool      // whoever's command is decided has been found to be allowed to
 	compiled *compiled // of Config; rebuilt after every change of it
 	byHolder map[curfew.Principal]map[curfew.GrantID]*Grant
 	leaseOf  map[curfew.GrantID]*Lease
