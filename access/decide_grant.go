@@ -10,8 +10,8 @@ import (
 	"github.com/curfewhq/curfew/policy"
 )
 
-// startBound is how long after approval a grant's clock starts at the latest,
-// tested or not (UX.md, corrections).
+// startBound is how long after approval the clock of a grant with an account of
+// its own starts at the latest, tested or not.
 const startBound = 30 * time.Second
 
 // Start starts a grant's clock.
@@ -253,7 +253,9 @@ func (g *Grant) Deadline() time.Time {
 			if g.NotBefore.After(from) {
 				from = g.NotBefore
 			}
-			next = from.Add(startBound)
+			if next = from; g.Leased {
+				next = from.Add(startBound)
+			}
 		}
 	}
 	if g.Sessions == 0 && g.UseBy.Before(next) {
