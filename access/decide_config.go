@@ -55,6 +55,7 @@ type Propose struct {
 	Author curfew.Principal
 }
 
+func (c Propose) takesAway() bool { return len(c.Gains) == 0 }
 func (c Propose) decide(st *State, now time.Time) ([]Fact, error) {
 	if err := st.mayGive(); err != nil {
 		return nil, err

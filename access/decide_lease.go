@@ -65,7 +65,7 @@ func (c LeaseRefused) decide(st *State, _ time.Time) ([]Fact, error) {
 // UsedOutside says that the account was used past the gateway, and ends its grant.
 type UsedOutside struct{ curfew.LeaseTrouble }
 
-func (UsedOutside) takesAway() {}
+func (UsedOutside) takesAway() bool { return true }
 func (c UsedOutside) decide(st *State, _ time.Time) ([]Fact, error) {
 	return st.endFor(c.LeaseTrouble, curfew.KindLeaseUsedOutside, curfew.CauseUsedOutside)
 }

@@ -106,6 +106,7 @@ func (c IssueToken) decide(st *State, _ time.Time) ([]Fact, error) {
 // WithdrawToken ends a token.
 type WithdrawToken struct{ curfew.SecretUnlisted }
 
+func (WithdrawToken) takesAway() bool { return true }
 func (c WithdrawToken) decide(st *State, _ time.Time) ([]Fact, error) {
 	l, ok := st.Tokens[c.ID]
 	if !ok || l.Principal != c.By {
@@ -117,7 +118,7 @@ func (c WithdrawToken) decide(st *State, _ time.Time) ([]Fact, error) {
 // SignOutEverywhere makes all earlier credentials of a person worthless.
 type SignOutEverywhere struct{ Principal, By curfew.Principal }
 
-func (SignOutEverywhere) takesAway() {}
+func (SignOutEverywhere) takesAway() bool { return true }
 func (c SignOutEverywhere) decide(st *State, _ time.Time) ([]Fact, error) {
 	if c.Principal != c.By {
 		if err := st.mustBeAdmin(c.By, "sign somebody else out"); err != nil {
@@ -136,7 +137,7 @@ func (c SignOutEverywhere) decide(st *State, _ time.Time) ([]Fact, error) {
 // Disable ends everything a person has, and everything they have asked for.
 type Disable struct{ Principal, By curfew.Principal }
 
-func (Disable) takesAway() {}
+func (Disable) takesAway() bool { return true }
 func (c Disable) decide(st *State, _ time.Time) ([]Fact, error) {
 	if err := st.mustBeAdmin(c.By, "disable people"); err != nil {
 		return nil, err

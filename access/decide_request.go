@@ -191,11 +191,16 @@ func (st *State) won(r *Request, id curfew.GrantID, by []curfew.Principal, d tim
 	if starts == "" {
 		starts = curfew.AtApproval
 	}
-	return []Fact{{curfew.KindGrantApproved, curfew.GrantApproved{
+	b := curfew.GrantApproved{
 		Grant: id, Request: r.Request, Principal: r.Principal, Role: r.Role, Resource: r.Resource, Policy: r.Policy,
 		Workflow: r.Workflow, Duration: d, Start: r.Start, UseBy: from.Add(use), Starts: starts, Record: record,
 		By: by, RoleVersion: r.RoleVersion, ResourceVersion: r.ResourceVersion,
-	}}}, nil
+	}
+	facts := []Fact{{curfew.KindGrantApproved, b}}
+	if g := st.approvedGrant(now, b); !g.Leased && g.Starts == curfew.AtApproval && !g.NotBefore.After(now) {
+		facts = append(facts, st.started(g, false, now)...) // no account is made first: nothing is waited for
+	}
+	return facts, nil
 }
 
 // Approve is one person's agreement to exactly what they were shown.

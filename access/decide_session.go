@@ -98,6 +98,7 @@ func refusal(cause curfew.Cause, format string, args ...any) error {
 // EndSession says what a session came to.
 type EndSession struct{ curfew.SessionEnded }
 
+func (EndSession) happened() {}
 func (c EndSession) decide(st *State, _ time.Time) ([]Fact, error) {
 	if st.Sessions[c.Session] == nil {
 		return nil, nil
@@ -112,7 +113,7 @@ type CutSession struct {
 	Why     curfew.Sealed
 }
 
-func (CutSession) takesAway() {}
+func (CutSession) takesAway() bool { return true }
 func (c CutSession) decide(st *State, now time.Time) ([]Fact, error) {
 	s := st.Sessions[c.Session]
 	if s == nil {

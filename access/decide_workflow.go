@@ -55,7 +55,7 @@ type CloseWorkflow struct {
 	By curfew.Principal
 }
 
-func (CloseWorkflow) takesAway() {}
+func (CloseWorkflow) takesAway() bool { return true }
 func (c CloseWorkflow) decide(st *State, now time.Time) ([]Fact, error) {
 	w := st.Workflows[c.ID]
 	if w == nil {

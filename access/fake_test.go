@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/sha256"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -20,10 +21,18 @@ type fakeLedger struct {
 	snaps  map[[32]byte][]byte
 	fail   func([]ledger.Draft) error // called with a batch, before it is kept
 	after  func([]ledger.Draft) error // called with a batch, after it is kept
+	read   func() error
 }
 
 func newFakeLedger() *fakeLedger {
 	return &fakeLedger{grew: make(chan struct{}), snaps: map[[32]byte][]byte{}}
+}
+
+// failing has every batch from now on fail as f says; nil: none.
+func (l *fakeLedger) failing(f func([]ledger.Draft) error) {
+	l.data.Lock()
+	defer l.data.Unlock()
+	l.fail = f
 }
 
 type fakeTurn struct{ l *fakeLedger }
@@ -37,8 +46,11 @@ func (l *fakeLedger) Turn(_ context.Context, f func(ledger.Turn) error) error {
 func (t fakeTurn) Head() ledger.Head { return t.l.Head() }
 
 func (t fakeTurn) Append(at time.Time, drafts []ledger.Draft) ([]curfew.Event, ledger.Head, error) {
-	if t.l.fail != nil {
-		if err := t.l.fail(drafts); err != nil {
+	t.l.data.Lock()
+	fail := t.l.fail
+	t.l.data.Unlock()
+	if fail != nil {
+		if err := fail(drafts); err != nil {
 			return nil, ledger.Head{}, err
 		}
 	}
@@ -70,6 +82,11 @@ func (l *fakeLedger) Head() ledger.Head {
 }
 
 func (l *fakeLedger) Read(_ context.Context, from uint64, limit int) ([]curfew.Event, error) {
+	if l.read != nil {
+		if err := l.read(); err != nil {
+			return nil, err
+		}
+	}
 	l.data.Lock()
 	defer l.data.Unlock()
 	if from > uint64(len(l.events)) {
@@ -120,6 +137,9 @@ type world struct {
 	ctx context.Context
 	end context.CancelFunc
 	ran chan struct{}
+
+	reserve string // its path; "": none
+	kept    *Reserve
 }
 
 const (
@@ -143,7 +163,13 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) start() {
-	s, err := Open(context.Background(), Parts{Ledger: w.l})
+	if w.reserve != "" {
+		var err error
+		if w.kept, err = OpenReserve(w.reserve); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	s, err := Open(context.Background(), Parts{Ledger: w.l, Reserve: w.kept})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -152,7 +178,20 @@ func (w *world) start() {
 	go func() { _ = s.Run(ctx); close(w.ran) }()
 }
 
-func (w *world) stop() { w.end(); <-w.ran }
+func (w *world) stop() {
+	w.end()
+	<-w.ran
+	if w.kept != nil {
+		_ = w.kept.Close()
+	}
+}
+
+// keep starts the service again, with a reserve.
+func (w *world) keep() {
+	w.stop()
+	w.reserve = filepath.Join(w.t.TempDir(), "reserve")
+	w.start()
+}
 
 func (w *world) do(c Command) Receipt {
 	w.t.Helper()

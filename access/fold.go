@@ -198,14 +198,19 @@ func foldGrants(k curfew.Kind) foldFunc {
 }
 
 func foldGrantApproved(st *State, at time.Time, b curfew.GrantApproved) {
-	g := &Grant{
-		ID: b.Grant, Request: b.Request, Principal: b.Principal, Role: b.Role, Resource: b.Resource, Policy: b.Policy,
-		Workflow: b.Workflow, Record: b.Record, Starts: b.Starts, Duration: b.Duration, NotBefore: b.Start, UseBy: b.UseBy,
-		Approved: at, By: b.By, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
-	}
+	g := st.approvedGrant(at, b)
 	st.Grants[g.ID] = g
 	st.hold(g)
 	delete(st.Requests, b.Request)
+}
+
+func (st *State) approvedGrant(at time.Time, b curfew.GrantApproved) *Grant {
+	return &Grant{
+		ID: b.Grant, Request: b.Request, Principal: b.Principal, Role: b.Role, Resource: b.Resource, Policy: b.Policy,
+		Workflow: b.Workflow, Record: b.Record, Starts: b.Starts, Duration: b.Duration, NotBefore: b.Start, UseBy: b.UseBy,
+		Approved: at, By: b.By, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
+		Leased: st.Config.Resources[b.Resource].Account == curfew.Leased,
+	}
 }
 
 func foldGrantEnded(st *State, at time.Time, b curfew.GrantEnded) {

@@ -22,6 +22,7 @@ type Grant struct {
 	By        []curfew.Principal  `json:"by,omitempty"`        // who approved
 	NotBefore time.Time           `json:"not_before,omitzero"` // asked start
 	UseBy     time.Time           `json:"use_by"`              // lapses if its clock has not started by then
+	Leased    bool                `json:"leased,omitempty"`    // an account of its own is made for it, and tested before its clock starts
 	Status    GrantStatus         `json:"status"`
 	Start     time.Time           `json:"start,omitzero"`
 	End       time.Time           `json:"end,omitzero"`

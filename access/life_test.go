@@ -74,6 +74,29 @@ func TestLifeOfAGrant(t *testing.T) {
 			t.Fatalf("the grant is %s, tested %v", g.Status, g.Tested)
 		}
 	})
+	inWorld(t, "where no account is made, the clock starts at approval", func(w *world) {
+		c := baseConfig()
+		db := c.Resources["db"]
+		db.Account = curfew.Fixed
+		c.Resources["db"] = db
+		w.apply(root, c)
+		w.do(Agree{Plan: w.onlyPlan(), By: ben})
+		_, gid := w.ask(alice, "read", time.Hour)
+		if g := w.grant(gid); g.Status != Active || g.End.Sub(time.Now()) > time.Hour {
+			w.t.Fatalf("after approval the grant is %s until %s", g.Status, g.End)
+		}
+		later := w.asking(dana, "read", time.Hour)
+		later.Start = time.Now().Add(20 * time.Minute)
+		w.do(later)
+		w.pass(20*time.Minute - time.Second)
+		if g := w.grant(later.Grant); g.Status != Scheduled {
+			w.t.Fatalf("before its start the grant is %s", g.Status)
+		}
+		w.pass(2 * time.Second)
+		if g := w.grant(later.Grant); g.Status != Active {
+			w.t.Fatalf("after its start the grant is %s", g.Status)
+		}
+	})
 	inWorld(t, "a session opened one second before the end dies with the grant", func(w *world) {
 		_, gid := w.ask(alice, "read", time.Hour)
 		w.do(Start{Grant: gid})
@@ -351,6 +374,7 @@ func TestAskingIsLimited(t *testing.T) {
 
 func TestAStuckLedgerKeepsNobodyIn(t *testing.T) {
 	inWorld(t, "gates shut before anything is written", func(w *world) {
+		w.keep()
 		_, gid := w.ask(alice, "read", time.Hour)
 		w.do(Start{Grant: gid})
 		p, _ := w.open(alice, gid)
@@ -371,6 +395,7 @@ func TestAStuckLedgerKeepsNobodyIn(t *testing.T) {
 		}
 	})
 	inWorld(t, "an end that could not be written is written before anything is given", func(w *world) {
+		w.keep()
 		_, gid := w.ask(alice, "read", time.Hour)
 		w.do(Start{Grant: gid})
 		p, _ := w.open(alice, gid)

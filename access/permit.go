@@ -63,6 +63,13 @@ func (p *Permit) move(now, end time.Time) {
 	}
 }
 
+// nearer sets a new end unless the permit ends sooner anyway.
+func (p *Permit) nearer(now, end time.Time) {
+	if end.UnixNano() < p.wall.Load() {
+		p.move(now, end)
+	}
+}
+
 // shut closes the gate and wakes nobody. The first call wins.
 func (p *Permit) shut(e Ended) { p.ended.CompareAndSwap(nil, &e) }
 

@@ -19,8 +19,9 @@ func Open(ctx context.Context, p Parts) (*Service, error) {
 		p.SnapshotEvery = 100_000
 	}
 	s := &Service{
-		parts: p, log: p.Log, queue: make(chan *job, mostInBatch), shut: make(chan struct{}), stopped: make(chan struct{}),
+		parts: p, log: p.Log, queue: make(chan *job, mostInBatch), poke: make(chan struct{}, 1), shut: make(chan struct{}), stopped: make(chan struct{}),
 		live: map[curfew.SessionID]*Permit{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*Permit{},
+		acts: map[*acted]struct{}{},
 	}
 	s.deadlines = deadline.New(deadline.System(), s.fire)
 	st, err := load(ctx, p)
@@ -40,9 +41,16 @@ func Open(ctx context.Context, p Parts) (*Service, error) {
 // not, and that its sessions are over: a restart revives none.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	defer s.keeping.Wait()
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if s.parts.Reserve != nil {
+		var err error
+		if s.unwritten, err = s.parts.Reserve.kept(); err != nil {
+			return err
+		}
+	}
 	wg.Go(func() { s.takeTurns(ctx) })
 	if err := s.recover(ctx); err != nil {
 		return err
@@ -51,51 +59,44 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { _ = s.deadlines.Run(ctx) })
 	wg.Go(func() { s.watchClock(ctx) })
 	wg.Go(func() { s.takeSnapshots(ctx) })
-	wg.Go(func() { s.retry(ctx) })
 	<-ctx.Done()
 	s.close(nil, curfew.CauseRestart)
 	return nil
 }
 
-// recover writes what the last run left open.
+// recover writes what the last run left open. It waits for the ledger as long as
+// that takes: until then, nothing is given.
 func (s *Service) recover(ctx context.Context) error {
-	if s.parts.Reserve != nil {
-		ends, err := s.parts.Reserve.Kept()
-		if err != nil {
-			return err
-		}
-		if _, err := s.Do(ctx, finish{ends}); err != nil {
-			return err
-		}
-	}
 	var open []curfew.SessionID
 	s.View(func(st *State) {
 		for id := range st.Sessions {
 			open = append(open, id)
 		}
 	})
+	jobs := []*job{newJob(nothingNew{})} // what acted and was not written goes first
 	for _, id := range open {
-		if _, err := s.Do(ctx, EndSession{curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}}); err != nil {
-			return err
+		jobs = append(jobs, newJob(EndSession{curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}}))
+	}
+	for _, j := range jobs {
+		s.pushFirst(j)
+	}
+	for _, j := range jobs {
+		select {
+		case <-j.done:
+			if j.err != nil {
+				return j.err
+			}
+		case <-s.stopped:
+			return s.closedError()
 		}
 	}
 	return nil
 }
 
-// finish writes ends that acted before the last run stopped.
-type finish struct{ ends []curfew.GrantEnded }
+// nothingNew is decided once everything that was to be written before is.
+type nothingNew struct{}
 
-func (c finish) decide(st *State, _ time.Time) ([]Fact, error) {
-	var facts []Fact
-	seen := map[curfew.GrantID]bool{}
-	for _, e := range c.ends {
-		if g := st.Grants[e.Grant]; g != nil && g.Live() && !seen[e.Grant] {
-			seen[e.Grant] = true
-			facts = append(facts, Fact{curfew.KindGrantEnded, e})
-		}
-	}
-	return facts, nil
-}
+func (nothingNew) decide(*State, time.Time) ([]Fact, error) { return nil, nil }
 
 // setAll sets the deadlines of everything that has one.
 func (s *Service) setAll() {
@@ -123,11 +124,7 @@ func (s *Service) fire(ids []string) {
 		}
 	})
 	s.endGrants(ends)
-	j := newJob(Due{IDs: ids})
-	select {
-	case s.queue <- j:
-	case <-s.shut:
-	}
+	s.pushFirst(newJob(Due{IDs: ids}))
 }
 
 // act lets one durable event take effect on permits and deadlines.
@@ -178,26 +175,7 @@ func (s *Service) actGrant(st *State, id curfew.GrantID, e curfew.Event) {
 		defer s.liveMu.Unlock()
 		for _, p := range s.byGrant[id] {
 			p.move(time.Now(), g.End)
-		}
-	}
-}
-
-// retry takes a turn now and then while something that acted is not written.
-func (s *Service) retry(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if !s.late.Load() {
-				continue
-			}
-			select {
-			case s.queue <- newJob(finish{}):
-			default:
-			}
+			s.barred(p) // a nearer end that has acted meanwhile holds
 		}
 	}
 }

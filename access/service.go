@@ -16,7 +16,7 @@ import (
 // Parts are what a Service is made of.
 type Parts struct {
 	Ledger  ledger.Ledger
-	Reserve *Reserve // keeps ends that could not be written yet; nil: none (tests)
+	Reserve *Reserve // keeps what has acted and is not written yet; nil: none (tests)
 	Log     *slog.Logger
 	// SnapshotEvery is how many events lie between two snapshots; 0: 100,000.
 	SnapshotEvery uint64
@@ -40,17 +40,21 @@ type Service struct {
 	liveMu  sync.Mutex
 	live    map[curfew.SessionID]*Permit                    // guarded by liveMu
 	byGrant map[curfew.GrantID]map[curfew.SessionID]*Permit // guarded by liveMu
+	acts    map[*acted]struct{}                             // have acted, not written yet; guarded by liveMu
+
+	firstMu sync.Mutex
+	first   []*job        // decided before what is queued; guarded by firstMu
+	poke    chan struct{} // holds a token when there is something in first
 
 	// Owned by the goroutine that takes turns.
 	tentative *State
-	unwritten []Fact // ends that have acted and could not be appended yet
+	unwritten []*acted // could not be appended yet
 
-	late     atomic.Bool   // unwritten is not empty
-	keepMu   sync.Mutex    // held while the reserve is added to or cleared
-	away     atomic.Int64  // commands that have acted and are on their way through a turn; raised under keepMu
-	draining atomic.Bool   // no new sessions
-	shut     chan struct{} // closed when nothing more is decided
-	shutErr  error         // set before shut is closed
+	turning  atomic.Int64   // when the turn under way began, Unix nanoseconds; 0: none is
+	keeping  sync.WaitGroup // writes to the reserve
+	draining atomic.Bool    // no new sessions
+	shut     chan struct{}  // closed when nothing more is decided
+	shutErr  error          // set before shut is closed
 	once     sync.Once
 	stopped  chan struct{} // closed when no more turns are taken
 }
@@ -97,9 +101,11 @@ func (s *Service) Decide(q Question) (d policy.Decision, err error) {
 
 // Do decides a command in a turn and returns once what was decided is durable.
 // A command that takes access away acts at once: if it cannot be made durable
-// within a second, Do returns with Written false and it is written as soon as can be.
+// within a second, Do returns with Written false, and it is written as soon as
+// can be. Do answers within answerBound; an error with the rule "ledger.unknown"
+// says that nobody knows yet whether the command was decided.
 func (s *Service) Do(ctx context.Context, c Command) (Receipt, error) {
-	if t, ok := c.(takesAway); ok {
+	if t, ok := c.(takesAway); ok && t.takesAway() {
 		return s.takeAway(ctx, t)
 	}
 	if a, ok := c.(Ask); ok {
@@ -107,34 +113,15 @@ func (s *Service) Do(ctx context.Context, c Command) (Receipt, error) {
 			return Receipt{}, err
 		}
 	}
-	j := newJob(c)
-	if err := s.submit(ctx, j); err != nil {
-		return Receipt{}, err
-	}
-	select {
-	case <-j.done:
-		return j.receipt, j.err
-	case <-s.stopped:
-		return Receipt{}, s.closedError()
-	case <-ctx.Done():
-		return Receipt{}, curfew.Wrap(curfew.Unavailable, context.Cause(ctx), "the ledger did not answer in time")
-	}
+	return s.inTurn(ctx, c)
 }
 
-func (s *Service) submit(ctx context.Context, j *job) error {
-	select {
-	case <-s.shut:
-		return s.closedError()
-	default:
+func (s *Service) inTurn(ctx context.Context, c Command) (Receipt, error) {
+	j := newJob(c)
+	if err := s.await(ctx, j); err != nil {
+		return Receipt{}, err
 	}
-	select {
-	case s.queue <- j:
-		return nil
-	case <-s.shut:
-		return s.closedError()
-	case <-ctx.Done():
-		return curfew.Wrap(curfew.Unavailable, context.Cause(ctx), "the ledger did not answer in time")
-	}
+	return j.receipt, nil
 }
 
 func (s *Service) closedError() error {
@@ -153,75 +140,10 @@ func (s *Service) close(err error, cause curfew.Cause) {
 	})
 }
 
-// writtenBound is how long a command that has acted waits to be written before
-// its caller is told that it is not yet.
-const writtenBound = time.Second
-
-// takeAway shuts the gates of everything the command ends before it is written:
-// a ledger that is stuck keeps nobody in (THREATS 13).
-func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
-	var facts []Fact
-	var err error
-	now := s.Now()
-	s.View(func(st *State) { facts, err = c.decide(st, now) })
-	if err != nil {
-		return Receipt{}, err
-	}
-	s.keep(facts)
-	s.shutGates(facts, now)
-	j := newJob(c)
-	j.away = true
-	if err := s.submit(ctx, j); err != nil {
-		return Receipt{}, err // it has acted; what is kept in the reserve is written at the next start
-	}
-	timer := time.NewTimer(writtenBound)
-	defer timer.Stop()
-	select {
-	case <-j.done:
-		return j.receipt, j.err
-	case <-timer.C:
-		return Receipt{Written: false}, nil
-	}
-}
-
-// keep counts a command that acts and puts the ends among its facts into the
-// reserve, in one step: what another turn clears meanwhile must not be among them.
-func (s *Service) keep(facts []Fact) {
-	s.keepMu.Lock()
-	defer s.keepMu.Unlock()
-	s.away.Add(1)
-	var ends []curfew.GrantEnded
-	for _, f := range facts {
-		if e, ok := f.Body.(curfew.GrantEnded); ok {
-			ends = append(ends, e)
-		}
-	}
-	if len(ends) == 0 || s.parts.Reserve == nil {
+func (s *Service) endGrants(ends map[curfew.GrantID]Ended) {
+	if len(ends) == 0 {
 		return
 	}
-	if err := s.parts.Reserve.Keep(ends); err != nil {
-		s.log.Error("an end could not be kept in the reserve", "err", err)
-	}
-}
-
-// shutGates ends the permits of all that the facts end.
-func (s *Service) shutGates(facts []Fact, now time.Time) {
-	grants, sessions := map[curfew.GrantID]Ended{}, map[curfew.SessionID]Ended{}
-	for _, f := range facts {
-		switch b := f.Body.(type) {
-		case curfew.GrantEnded:
-			grants[b.Grant] = Ended{Cause: b.Cause, By: b.By, At: now}
-		case curfew.SessionCut:
-			sessions[b.Session] = Ended{Cause: curfew.CauseSessionCut, By: b.By, At: now}
-		}
-	}
-	s.endGrants(grants)
-	for id, e := range sessions {
-		s.endSession(id, e)
-	}
-}
-
-func (s *Service) endGrants(ends map[curfew.GrantID]Ended) {
 	var permits []*Permit
 	s.liveMu.Lock()
 	for id := range ends {
@@ -253,6 +175,12 @@ func (s *Service) permits() []*Permit {
 }
 
 func (s *Service) register(p *Permit) {
+	if e, over := s.enlist(p); over {
+		p.end(e)
+	}
+}
+
+func (s *Service) enlist(p *Permit) (e Ended, over bool) {
 	s.liveMu.Lock()
 	defer s.liveMu.Unlock()
 	s.live[p.session] = p
@@ -262,6 +190,7 @@ func (s *Service) register(p *Permit) {
 		s.byGrant[p.grant.ID] = m
 	}
 	m[p.session] = p
+	return s.barred(p)
 }
 
 func (s *Service) unregister(p *Permit) {
@@ -292,16 +221,8 @@ func (s *Service) OpenSession(ctx context.Context, c OpenSession) (*Permit, erro
 	}
 	j := newJob(c)
 	j.open = true
-	if err := s.submit(ctx, j); err != nil {
+	if err := s.await(ctx, j); err != nil {
 		return nil, err
-	}
-	select {
-	case <-j.done: // whatever ctx says: a permit that nobody waits for would live on
-	case <-s.stopped:
-		return nil, s.closedError()
-	}
-	if j.err != nil {
-		return nil, j.err
 	}
 	return j.permit, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // foldVersion changes whenever the meaning of a State's fields does; a snapshot
 // of another version is not read.
-const foldVersion = 1
+const foldVersion = 2
 
 // State is the fold of the ledger: nothing but what the events say. It asks no
 // time and does no I/O. Ended grants leave it once nothing is left of them.
@@ -44,6 +44,7 @@ type State struct {
 	Restored  bool               `json:"restored,omitempty"`
 	Confirmed []curfew.Principal `json:"confirmed,omitempty"`
 
+	proved   bool      // whoever's command is decided has been found to be allowed to
 	compiled *compiled // of Config; rebuilt after every change of it
 	byHolder map[curfew.Principal]map[curfew.GrantID]*Grant
 	leaseOf  map[curfew.GrantID]*Lease

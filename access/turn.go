@@ -13,47 +13,49 @@ import (
 // mostInBatch bounds the commands of one turn.
 const mostInBatch = 4096
 
-// job is a command on its way through a turn.
-type job struct {
-	command Command
-	open    bool // makes a permit
-	away    bool // has acted already
-	permit  *Permit
-	drafts  int // how many of the batch's events are this job's
-	first   int
-	receipt Receipt
-	err     error
-	done    chan struct{}
-}
+// retryEvery is how often what has happened and is not written is tried again.
+const retryEvery = time.Second
 
-func newJob(c Command) *job { return &job{command: c, done: make(chan struct{})} }
-
-// takeTurns decides what is queued, batch by batch, until ctx ends.
+// takeTurns decides what is queued, batch by batch, until ctx ends or the ledger
+// cannot be trusted.
 func (s *Service) takeTurns(ctx context.Context) {
 	defer close(s.stopped)
+	again := time.NewTicker(retryEvery)
+	defer again.Stop()
 	for {
+		var batch []*job
 		select {
 		case <-ctx.Done():
 			return
-		case j := <-s.queue:
-			batch := []*job{j}
-			for len(batch) < mostInBatch {
-				select {
-				case j := <-s.queue:
-					batch = append(batch, j)
-					continue
-				default:
-				}
-				break
+		case <-s.shut:
+			return
+		case <-again.C:
+			if len(s.unwritten) == 0 {
+				continue
 			}
-			s.turn(ctx, batch)
+		case <-s.poke:
+		case j := <-s.queue:
+			batch = append(batch, j)
 		}
+		batch = append(s.takeFirst(), batch...)
+		for len(batch) < mostInBatch {
+			select {
+			case j := <-s.queue:
+				batch = append(batch, j)
+				continue
+			default:
+			}
+			break
+		}
+		s.turn(ctx, batch)
 	}
 }
 
 // turn is one turn: catch up, decide in order on the tentative state, append,
 // fold into the state that readers see, answer.
 func (s *Service) turn(ctx context.Context, batch []*job) {
+	s.turning.Store(time.Now().UnixNano())
+	defer s.turning.Store(0)
 	var drafts []ledger.Draft
 	var events []curfew.Event
 	err := s.parts.Ledger.Turn(ctx, func(t ledger.Turn) error {
@@ -61,8 +63,15 @@ func (s *Service) turn(ctx context.Context, batch []*job) {
 			return err
 		}
 		at := later(time.Now(), s.tentative.Now)
-		s.retryUnwritten(at, &drafts)
+		for _, a := range s.unwritten {
+			if _, err := s.decideActed(a, at, &drafts); err != nil {
+				return err
+			}
+		}
 		for _, j := range batch {
+			if !j.take() {
+				continue
+			}
 			if err := s.decideJob(j, at, &drafts); err != nil {
 				return err
 			}
@@ -82,33 +91,35 @@ func (s *Service) turn(ctx context.Context, batch []*job) {
 		return
 	}
 	s.publish(events)
+	for _, a := range s.unwritten {
+		s.written(a)
+	}
 	s.unwritten = nil
-	s.late.Store(false)
-	s.arrived(batch)
 	for _, j := range batch {
+		if !j.taken {
+			continue
+		}
+		if j.acted != nil {
+			s.written(j.acted)
+		}
 		if j.err == nil {
 			j.receipt = Receipt{Position: s.tentative.Size, Written: true, Events: events[j.first : j.first+j.drafts]}
 		}
-		close(j.done)
+		s.answer(j)
 	}
 }
 
-// arrived counts the commands that had acted before, and clears the reserve once
-// all of them are written.
-func (s *Service) arrived(batch []*job) {
-	for _, j := range batch {
-		if j.away {
-			s.away.Add(-1)
-		}
-	}
-	s.keepMu.Lock()
-	defer s.keepMu.Unlock()
-	if s.parts.Reserve == nil || s.late.Load() || s.away.Load() != 0 {
+// answer wakes whoever waits. A permit that nobody waits for any more is closed:
+// it would live on.
+func (s *Service) answer(j *job) {
+	waited := j.answered()
+	close(j.done)
+	if waited || j.permit == nil {
 		return
 	}
-	if err := s.parts.Reserve.Clear(); err != nil {
-		s.log.Error("the reserve could not be cleared", "err", err)
-	}
+	j.permit.end(Ended{Cause: curfew.CauseLedger, At: time.Now()})
+	s.unregister(j.permit)
+	s.pushFirst(newJob(EndSession{curfew.SessionEnded{Session: j.permit.session, Cause: curfew.CauseLedger}}))
 }
 
 // catchUp folds what others have appended.
@@ -134,21 +145,40 @@ func (s *Service) catchUp(ctx context.Context, head uint64) error {
 // decideJob decides one command and folds what it decided into the tentative
 // state. A refusal is the job's; an error is a bug, and the batch's.
 func (s *Service) decideJob(j *job, at time.Time, drafts *[]ledger.Draft) error {
+	j.first = len(*drafts)
+	if j.acted != nil {
+		var err error
+		j.err, err = s.decideActed(j.acted, at, drafts)
+		j.drafts = len(*drafts) - j.first
+		return err
+	}
 	facts, err := j.command.decide(s.tentative, at)
 	if err != nil {
 		j.err = err
 		return nil
 	}
-	j.first = len(*drafts)
 	if err := s.draft(s.tentative.andVerified(facts), at, drafts); err != nil {
 		return err
 	}
 	j.drafts = len(*drafts) - j.first
-	s.shutGates(facts, at)
+	s.shutGates(barsOf(facts, at))
 	if j.open {
 		return s.makePermit(j, facts)
 	}
 	return nil
+}
+
+// decideActed decides again what has acted, or happened, on the state as it is now.
+func (s *Service) decideActed(a *acted, at time.Time, drafts *[]ledger.Draft) (refusal, err error) {
+	facts, refusal := a.again(s.tentative, at)
+	if refusal != nil {
+		return refusal, nil
+	}
+	if err := s.draft(s.tentative.andVerified(facts), at, drafts); err != nil {
+		return nil, err
+	}
+	s.shutGates(barsOf(facts, at))
+	return nil, nil
 }
 
 func (s *Service) draft(facts []Fact, at time.Time, drafts *[]ledger.Draft) error {
@@ -216,7 +246,8 @@ func (s *Service) publish(events []curfew.Event) {
 	}
 }
 
-// findOut reads what became of an append whose outcome is unknown.
+// findOut reads what became of an append whose outcome is unknown. Until that is
+// known nothing else can be decided; those who wait are told so meanwhile (await).
 func (s *Service) findOut(ctx context.Context, drafts []ledger.Draft) ([]curfew.Event, error) {
 	var from uint64
 	s.View(func(st *State) { from = st.Size + 1 })
@@ -227,7 +258,7 @@ func (s *Service) findOut(ctx context.Context, drafts []ledger.Draft) ([]curfew.
 		}
 		select {
 		case <-ctx.Done():
-			return nil, curfew.Wrap(curfew.Unavailable, err, "read the ledger")
+			return nil, unknown(err, "the gateway is stopping, and the ledger has not said whether this was decided")
 		case <-time.After(wait):
 		}
 	}
@@ -249,27 +280,31 @@ func settle(events []curfew.Event, drafts []ledger.Draft) ([]curfew.Event, error
 	return events, nil
 }
 
-// failed throws the tentative state away and answers everybody. Ends that have
-// acted are kept and written first as soon as anything can be.
+// failed throws the tentative state away and answers everybody. What has acted or
+// happened is written as soon as anything can be.
 func (s *Service) failed(batch []*job, err error) {
+	s.log.Warn("the ledger could not be written", "err", err)
 	for _, j := range batch {
+		if !j.taken && !j.take() {
+			continue // nobody waits for it any more
+		}
 		if j.permit != nil {
 			j.permit.end(Ended{Cause: curfew.CauseLedger, At: time.Now()})
 			s.unregister(j.permit)
 		}
-		if _, ok := j.command.(takesAway); ok && j.err == nil {
-			s.keepUnwritten(j)
-			s.late.Store(true)
-			j.receipt = Receipt{Written: false}
-			close(j.done)
-			continue
+		switch {
+		case j.acted != nil:
+			s.unwritten = append(s.unwritten, j.acted)
+			j.late, j.err = true, curfew.Wrap(curfew.Unavailable, err, "the ledger could not be written yet; it is tried again").WithRule("ledger.unwritten")
+		case isUnknown(err):
+			j.err = err
+		case j.err == nil:
+			j.err = curfew.Wrap(curfew.Unavailable, err, "the ledger could not be written; nothing was decided").WithRule("ledger.failed").
+				WithFix("try again; curfew doctor says what is wrong with the ledger")
 		}
-		if j.err == nil {
-			j.err = curfew.Wrap(curfew.Unavailable, err, "the ledger could not be written")
-		}
-		close(j.done)
+		j.permit = nil
+		s.answer(j)
 	}
-	s.arrived(batch)
 	s.mu.RLock()
 	again, cloneErr := s.state.clone()
 	s.mu.RUnlock()
@@ -279,32 +314,5 @@ func (s *Service) failed(batch []*job, err error) {
 	}
 	if cloneErr == nil {
 		s.tentative = again
-	}
-}
-
-// keepUnwritten remembers what a command that has acted decided.
-func (s *Service) keepUnwritten(j *job) {
-	now := later(time.Now(), s.tentative.Now)
-	s.mu.RLock()
-	facts, err := j.command.decide(s.state, now)
-	s.mu.RUnlock()
-	if err == nil {
-		s.unwritten = append(s.unwritten, facts...)
-	}
-}
-
-// retryUnwritten puts the ends that could not be written first into this batch.
-func (s *Service) retryUnwritten(at time.Time, drafts *[]ledger.Draft) {
-	var facts []Fact
-	for _, f := range s.unwritten {
-		if e, ok := f.Body.(curfew.GrantEnded); ok {
-			if g := s.tentative.Grants[e.Grant]; g == nil || !g.Live() {
-				continue
-			}
-		}
-		facts = append(facts, f)
-	}
-	if err := s.draft(facts, at, drafts); err != nil {
-		s.log.Error("a kept end could not be written", "err", err)
 	}
 }

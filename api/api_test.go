@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -461,3 +462,79 @@ func badInput(t *testing.T, o *office) {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// A list longer than a page is read page by page, each thing once, for each who may see it.
+func TestListsGoOnPageByPage(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	for i, who := range []string{"alice", "dana", "alice", "alice", "dana", "alice", "alice"} {
+		for _, g := range o.live(who, "read") {
+			_, err := o.access.Do(ctx, access.Return{Grant: g, By: o.who[who]})
+			must(t, err)
+		}
+		id := curfew.GrantID(curfew.NewID("gr"))
+		sealed, err := o.id.Seal(ctx, o.who[who], "again")
+		must(t, err)
+		_, err = o.access.Do(ctx, access.Ask{Request: curfew.RequestID(curfew.NewID("rq")), Grant: id, Sealed: sealed,
+			Question: access.Question{Principal: o.who[who], Role: "read", Duration: time.Hour, Reason: "again"}})
+		must(t, err)
+		_, err = o.access.Do(ctx, access.Start{Grant: id})
+		must(t, err)
+		_, err = o.access.OpenSession(ctx, access.OpenSession{Session: curfew.SessionID(curfew.NewID("s")),
+			Credential: access.Credential{ID: curfew.CredentialID(fmt.Sprint("c_", i)), Principal: o.who[who], Grant: id, Until: time.Now().Add(time.Minute)}})
+		must(t, err)
+	}
+	for _, c := range []struct {
+		as, path string
+		items    int
+	}{
+		{"alice", "/grants?limit=2", 6}, {"root", "/grants?scope=all&limit=2", 8}, {"mallory", "/grants?scope=all&limit=3", 0},
+		{"alice", "/requests?limit=2", 7}, {"root", "/requests?scope=all&limit=4", 9},
+		{"alice", "/sessions?limit=5", 6}, {"root", "/sessions?scope=all&limit=2", 8}, {"tom", "/audit?kind=grant.approved&limit=3", 8},
+	} {
+		seen := map[string]bool{}
+		pages, next := 0, ""
+		for {
+			path := "/api/v1" + c.path
+			if next != "" {
+				path += "&before=" + next
+			}
+			r := o.call(c.as, "GET", path+fmt.Sprint("&position=", o.size()), "")
+			var l client.List[map[string]any]
+			if err := json.Unmarshal([]byte(r.text), &l); err != nil || r.status != 200 {
+				t.Fatalf("%s as %s: %d %s", path, c.as, r.status, r.text)
+			}
+			for _, x := range l.Items {
+				id := fmt.Sprint(x["id"], x["position"])
+				if seen[id] {
+					t.Errorf("%s as %s: %s comes twice", c.path, c.as, id)
+				}
+				seen[id] = true
+			}
+			pages++
+			if next = l.Next; next == "" || pages > 20 {
+				break
+			}
+		}
+		if len(seen) != c.items || pages < 2 || pages > 20 {
+			t.Errorf("%s as %s: %d in %d pages, want %d", c.path, c.as, len(seen), pages, c.items)
+		}
+	}
+}
+
+// live are somebody's live grants of a role.
+func (o *office) live(who string, role curfew.RoleName) (out []curfew.GrantID) {
+	o.access.View(func(st *access.State) {
+		for id, g := range st.Grants {
+			if g.Principal == o.who[who] && g.Role == role && g.Live() {
+				out = append(out, id)
+			}
+		}
+	})
+	return out
+}
+
+func (o *office) size() (n uint64) {
+	o.access.View(func(st *access.State) { n = st.Size })
+	return n
+}

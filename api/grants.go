@@ -72,7 +72,8 @@ func (s *Server) listGrants(ctx context.Context, c caller, in *ListIn) (*body[cl
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Grant]{Items: []client.Grant{}, Position: at, Behind: behind}
+	out := client.List[client.Grant]{Items: []client.Grant{}, Position: at, Behind: behind,
+		Next: next(found, f, func(g history.Grant) uint64 { return g.Position })}
 	for _, g := range found {
 		if s.maySeeGrant(c, g) {
 			out.Items = append(out.Items, s.grant(ctx, g, at))

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -29,6 +30,14 @@ type ListIn struct {
 
 func (in ListIn) filter() history.Filter {
 	return history.Filter{Status: in.Status, Resource: curfew.ResourceName(in.Resource), Before: in.Before, Limit: in.Limit}
+}
+
+// next is what the page after this one is asked for with; "" where this is the last one.
+func next[T any](found []T, f history.Filter, place func(T) uint64) string {
+	if len(found) == 0 || len(found) < f.Most() {
+		return ""
+	}
+	return strconv.FormatUint(place(found[len(found)-1]), 10)
 }
 
 func (s *Server) requestRoutes() {
@@ -140,6 +149,7 @@ func (s *Server) listRequests(ctx context.Context, c caller, in *ListIn) (*body[
 	at, behind := s.caughtUp(ctx, in.Position)
 	var found []history.Request
 	var err error
+	f, more := in.filter(), ""
 	switch in.Scope {
 	case "review":
 		found = s.toReview(c)
@@ -147,21 +157,24 @@ func (s *Server) listRequests(ctx context.Context, c caller, in *ListIn) (*body[
 		if !c.admin && !c.audit {
 			return nil, curfew.Errorf(curfew.Denied, "only administrators and auditors see all requests").WithRule("auditor")
 		}
-		found, err = s.parts.History.Requests(ctx, in.filter())
+		found, err = s.parts.History.Requests(ctx, f)
+		more = next(found, f, requestPlace)
 	default:
-		f := in.filter()
 		f.Principal = c.who
 		found, err = s.parts.History.Requests(ctx, f)
+		more = next(found, f, requestPlace)
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Request]{Items: []client.Request{}, Position: at, Behind: behind}
+	out := client.List[client.Request]{Items: []client.Request{}, Position: at, Behind: behind, Next: more}
 	for _, r := range found {
 		out.Items = append(out.Items, s.request(ctx, c, r, at))
 	}
 	return &body[client.List[client.Request]]{out}, nil
 }
+
+func requestPlace(r history.Request) uint64 { return r.Position }
 
 // toReview are the pending requests the caller may decide, oldest first.
 func (s *Server) toReview(c caller) []history.Request {

@@ -82,7 +82,8 @@ func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Session]{Items: []client.Session{}, Position: at, Behind: behind}
+	out := client.List[client.Session]{Items: []client.Session{}, Position: at, Behind: behind,
+		Next: next(found, f, func(x history.Session) uint64 { return x.Position })}
 	for _, x := range found {
 		if _, err := s.findSession(ctx, c, string(x.Session)); err == nil {
 			out.Items = append(out.Items, s.session(ctx, c, x))

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/config"
+	"github.com/curfewhq/curfew/history"
 	"github.com/curfewhq/curfew/policy"
 	"github.com/curfewhq/curfew/say"
 )
@@ -345,16 +345,14 @@ func (s *Server) audit(ctx context.Context, c caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Entry]{Items: []client.Entry{}, Position: at, Behind: behind}
+	out := client.List[client.Entry]{Items: []client.Entry{}, Position: at, Behind: behind,
+		Next: next(found, f, func(e history.Entry) uint64 { return e.Position })}
 	for _, e := range found {
 		entry, err := s.entry(ctx, e)
 		if err != nil {
 			return nil, err
 		}
 		out.Items = append(out.Items, entry)
-	}
-	if n := len(found); n > 0 && n == max(in.Limit, 100) {
-		out.Next = fmt.Sprint(found[n-1].Position)
 	}
 	return &body[client.List[client.Entry]]{out}, nil
 }

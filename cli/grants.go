@@ -37,15 +37,9 @@ func (a *app) grants(ctx context.Context, in client.Listing, ended bool) error {
 		return err
 	}
 	in.Position = a.position(c)
-	list, err := c.Grants(ctx, in)
+	shown, behind, err := gather(ctx, in, c.Grants, func(g client.Grant) bool { return ended || !over(g) })
 	if err != nil {
 		return err
-	}
-	shown := []client.Grant{}
-	for _, g := range list.Items {
-		if ended || !over(g) {
-			shown = append(shown, g)
-		}
 	}
 	return emitAll(a, "grant", shown, func(items []client.Grant) {
 		if len(items) == 0 {
@@ -57,10 +51,28 @@ func (a *app) grants(ctx context.Context, in client.Listing, ended bool) error {
 			rows = append(rows, []string{cell(g.Who, 30), cell(g.Resource, 40), cell(g.Role, 40), a.fuse(g), a.grantState(g), clean(g.ID)})
 		}
 		a.table("", rows)
-		if list.Behind {
+		if behind {
 			a.note("This list is older than your last change; look again in a moment.")
 		}
 	})
+}
+
+// gather reads the pages of a list until it has as many as in.Limit says, 0: all,
+// of those that are wanted.
+func gather[T any](ctx context.Context, in client.Listing, page func(context.Context, client.Listing) (client.List[T], error), want func(T) bool) (found []T, behind bool, err error) {
+	found = []T{}
+	most := in.Limit
+	in.Limit = 0
+	err = client.Pages(ctx, in, page, func(l client.List[T]) bool {
+		behind = behind || l.Behind
+		for _, x := range l.Items {
+			if want(x) && (most <= 0 || len(found) < most) {
+				found = append(found, x)
+			}
+		}
+		return most <= 0 || len(found) < most
+	})
+	return found, behind, err
 }
 
 func (a *app) showGrant(g client.Grant) {

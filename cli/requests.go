@@ -39,11 +39,11 @@ func (a *app) requests(ctx context.Context, in client.Listing) error {
 		return err
 	}
 	in.Position = a.position(c)
-	list, err := c.Requests(ctx, in)
+	found, behind, err := gather(ctx, in, c.Requests, func(client.Request) bool { return true })
 	if err != nil {
 		return err
 	}
-	return emitAll(a, "request", list.Items, func(items []client.Request) {
+	return emitAll(a, "request", found, func(items []client.Request) {
 		if len(items) == 0 {
 			a.note("No requests. What you can ask for: curfew find")
 			return
@@ -53,7 +53,7 @@ func (a *app) requests(ctx context.Context, in client.Listing) error {
 			rows = append(rows, []string{cell(r.Who, 30), cell(r.Role, 40) + " on " + cell(r.Resource, 40), span(r.For), why(r), a.requestState(r), clean(r.ID)})
 		}
 		a.table("", rows)
-		if list.Behind {
+		if behind {
 			a.note("This list is older than your last change; look again in a moment.")
 		}
 	})

@@ -39,15 +39,12 @@ func (a *app) sessions(ctx context.Context, in client.Listing, live bool) error 
 		return err
 	}
 	in.Position = a.position(c)
-	list, err := c.Sessions(ctx, in)
+	if live {
+		in.Status = "live"
+	}
+	shown, _, err := gather(ctx, in, c.Sessions, func(s client.Session) bool { return s.Live || !live })
 	if err != nil {
 		return err
-	}
-	shown := []client.Session{}
-	for _, s := range list.Items {
-		if s.Live || !live {
-			shown = append(shown, s)
-		}
 	}
 	return emitAll(a, "session", shown, func(items []client.Session) {
 		if len(items) == 0 {

@@ -149,15 +149,13 @@ func over(g client.Grant) bool { return g.Status == "ended" || g.Status == "veri
 
 // liveGrants are the caller's own grants that are not over.
 func (a *app) liveGrants(ctx context.Context, c *client.Client) ([]client.Grant, error) {
-	all, err := c.Grants(ctx, client.Listing{Position: a.position(c)})
-	if err != nil {
-		return nil, err
-	}
 	out := []client.Grant{}
-	for _, g := range all.Items {
-		if !over(g) {
-			out = append(out, g)
+	for _, status := range []string{"active", "scheduled"} {
+		found, _, err := gather(ctx, client.Listing{Status: status, Position: a.position(c)}, c.Grants, func(g client.Grant) bool { return g.Status == status })
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, found...)
 	}
 	return out, nil
 }

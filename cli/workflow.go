@@ -49,7 +49,10 @@ func (a *app) workflowCommand() *cobra.Command {
 				return err
 			}
 			a.wrote(c, done.Position)
-			return emit(a, "done", done, func(client.Done) { a.done("%s is closed; what rested on it has ended.", clean(args[0])) })
+			return emit(a, "done", done, func(client.Done) {
+				a.done("%s is closed; what rested on it has ended.", clean(args[0]))
+				a.acted(done)
+			})
 		},
 	}
 	list := &cobra.Command{

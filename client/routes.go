@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +18,25 @@ type Listing struct {
 	Before   uint64
 	Limit    int
 	Position uint64 // of the caller's last change; the list waits for it
+}
+
+// Pages reads page after page of a list, until f wants no more or there is none.
+// A page may be empty and not the last one: what the caller may not see is left out.
+func Pages[T any](ctx context.Context, l Listing, page func(context.Context, Listing) (List[T], error), f func(List[T]) (more bool)) error {
+	for {
+		list, err := page(ctx, l)
+		if err != nil {
+			return err
+		}
+		if !f(list) || list.Next == "" {
+			return nil
+		}
+		before, err := strconv.ParseUint(list.Next, 10, 64)
+		if err != nil || l.Before != 0 && before >= l.Before {
+			return fmt.Errorf("the gateway says that the next page is %q, after %d", list.Next, l.Before)
+		}
+		l.Before = before
+	}
 }
 
 func (l Listing) query() url.Values {

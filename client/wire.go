@@ -281,7 +281,7 @@ type List[T any] struct {
 	Items    []T    `json:"items"`
 	Position uint64 `json:"position" doc:"The ledger position this answer reflects"`
 	Behind   bool   `json:"behind,omitempty" doc:"The list is older than the caller's last change"`
-	Next     string `json:"next,omitempty" doc:"Pass as after for the next page"`
+	Next     string `json:"next,omitempty" doc:"Pass as before for the next page; none: this is the last one"`
 }
 
 // File is one configuration file.

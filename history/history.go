@@ -16,6 +16,7 @@ import (
 // Request is a request, whole: what was asked and how it went.
 type Request struct {
 	curfew.RequestAsked
+	Position  uint64           `json:"-"` // of the event that it began with; a page goes on before it
 	At        time.Time        `json:"at"`
 	Status    string           `json:"status"` // pending, approved, denied, withdrawn, lapsed, voided
 	Votes     []Vote           `json:"votes,omitempty"`
@@ -36,6 +37,7 @@ type Vote struct {
 // Grant is a grant, whole.
 type Grant struct {
 	curfew.GrantApproved
+	Position uint64           `json:"-"` // of the event that it began with; a page goes on before it
 	At       time.Time        `json:"at"`
 	Status   string           `json:"status"` // scheduled, active, ended, verified
 	Started  time.Time        `json:"started,omitzero"`
@@ -55,12 +57,13 @@ type Grant struct {
 // Session is a session, whole.
 type Session struct {
 	curfew.SessionOpened
-	At     time.Time            `json:"at"`
-	Role   curfew.RoleName      `json:"role"`
-	Live   bool                 `json:"live"`
-	Ended  time.Time            `json:"ended,omitzero"`
-	Sum    *curfew.SessionEnded `json:"sum,omitempty"`
-	Viewed []curfew.Principal   `json:"viewed,omitempty"`
+	Position uint64               `json:"-"` // of the event that it began with; a page goes on before it
+	At       time.Time            `json:"at"`
+	Role     curfew.RoleName      `json:"role"`
+	Live     bool                 `json:"live"`
+	Ended    time.Time            `json:"ended,omitzero"`
+	Sum      *curfew.SessionEnded `json:"sum,omitempty"`
+	Viewed   []curfew.Principal   `json:"viewed,omitempty"`
 }
 
 // Entry says who and what one event speaks of; its body is the ledger's.
@@ -86,7 +89,15 @@ type Filter struct {
 	Status    string // of requests and grants; "live" of sessions
 	From, To  time.Time
 	Before    uint64 // position: the page after a page that ended there
-	Limit     int    // 0: 100; at most 1000
+	Limit     int    // see Most
+}
+
+// Most is how many a page holds: what Limit says, 100 where it says nothing, at most 1,000.
+func (f Filter) Most() int {
+	if f.Limit <= 0 {
+		return 100
+	}
+	return min(f.Limit, 1000)
 }
 
 // Store keeps it.

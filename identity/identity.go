@@ -138,7 +138,7 @@ func (s *Service) Token(ctx context.Context, token string) (who curfew.Principal
 			generation = st.People[listed.Principal].Generation
 		}
 	})
-	if !ok || !enabled {
+	if !ok || !enabled || s.parts.Access.Withdrawn(listed.Principal, id) {
 		return "", "", stranger()
 	}
 	row, err := s.tokenRow(ctx, id, listed.Digest)

@@ -200,30 +200,25 @@ func where(f history.Filter, columns map[string]string) (string, []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-func limit(f history.Filter) int {
-	if f.Limit <= 0 {
-		return 100
-	}
-	return min(f.Limit, 1000)
-}
-
-func many[T any](ctx context.Context, s *Store, kind string, f history.Filter) ([]T, error) {
+func many[T any](ctx context.Context, s *Store, kind string, f history.Filter, place func(*T, uint64)) ([]T, error) {
 	cond, args := where(f, map[string]string{"principal": "principal", "resource": "resource", "grant": "grant_id", "status": "status", "at": "at", "position": "position"})
-	rows, err := s.db.QueryContext(ctx, `SELECT body FROM doc WHERE kind = ? AND `+cond+` ORDER BY position DESC LIMIT ?`, append(append([]any{kind}, args...), limit(f))...)
+	rows, err := s.db.QueryContext(ctx, `SELECT position, body FROM doc WHERE kind = ? AND `+cond+` ORDER BY position DESC LIMIT ?`, append(append([]any{kind}, args...), f.Most())...)
 	if err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "read the history")
 	}
 	defer func() { _ = rows.Close() }()
 	var out []T
 	for rows.Next() {
+		var position uint64
 		var body []byte
 		var doc T
-		if err := rows.Scan(&body); err != nil {
+		if err := rows.Scan(&position, &body); err != nil {
 			return nil, curfew.Wrap(curfew.Unavailable, err, "read the history")
 		}
 		if err := json.Unmarshal(body, &doc); err != nil {
 			return nil, curfew.Wrap(curfew.Corrupt, err, "read the history")
 		}
+		place(&doc, position)
 		out = append(out, doc)
 	}
 	return out, rows.Err()
@@ -236,7 +231,7 @@ func (s *Store) Request(ctx context.Context, id curfew.RequestID) (history.Reque
 
 // Requests lists requests, newest first.
 func (s *Store) Requests(ctx context.Context, f history.Filter) ([]history.Request, error) {
-	return many[history.Request](ctx, s, history.DocRequest, f)
+	return many(ctx, s, history.DocRequest, f, func(d *history.Request, at uint64) { d.Position = at })
 }
 
 // Grant returns one grant.
@@ -246,7 +241,7 @@ func (s *Store) Grant(ctx context.Context, id curfew.GrantID) (history.Grant, er
 
 // Grants lists grants, newest first.
 func (s *Store) Grants(ctx context.Context, f history.Filter) ([]history.Grant, error) {
-	return many[history.Grant](ctx, s, history.DocGrant, f)
+	return many(ctx, s, history.DocGrant, f, func(d *history.Grant, at uint64) { d.Position = at })
 }
 
 // Session returns one session.
@@ -256,7 +251,7 @@ func (s *Store) Session(ctx context.Context, id curfew.SessionID) (history.Sessi
 
 // Sessions lists sessions, newest first.
 func (s *Store) Sessions(ctx context.Context, f history.Filter) ([]history.Session, error) {
-	return many[history.Session](ctx, s, history.DocSession, f)
+	return many(ctx, s, history.DocSession, f, func(d *history.Session, at uint64) { d.Position = at })
 }
 
 // Entries lists events, newest first.
@@ -265,7 +260,7 @@ func (s *Store) Entries(ctx context.Context, f history.Filter) ([]history.Entry,
 		"principal": "principal", "resource": "resource", "grant": "grant_id", "request": "request", "session": "session",
 		"kind": "kind", "at": "at", "position": "position",
 	})
-	rows, err := s.db.QueryContext(ctx, `SELECT position, at, kind, principal, resource, grant_id, request, session FROM entry WHERE `+cond+` ORDER BY position DESC LIMIT ?`, append(args, limit(f))...)
+	rows, err := s.db.QueryContext(ctx, `SELECT position, at, kind, principal, resource, grant_id, request, session FROM entry WHERE `+cond+` ORDER BY position DESC LIMIT ?`, append(args, f.Most())...)
 	if err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "read the history")
 	}
