@@ -110,8 +110,11 @@ func text(args []node) (string, bool) {
 		return "", false
 	}
 	n := args[0]
-	if cast, ok := n.(*typeCast); ok && cast.TypeName != nil && slices.Contains([]string{"regclass", "text"}, last(cast.TypeName.Names)) {
-		n = cast.Arg
+	if cast, ok := n.(*typeCast); ok && cast.TypeName != nil {
+		names, _ := strs(cast.TypeName.Names)
+		if slices.Contains([]string{"regclass", "pg_catalog.regclass", "text", "pg_catalog.text"}, strings.Join(names, ".")) {
+			n = cast.Arg
+		}
 	}
 	c, ok := n.(*constant)
 	if !ok || c.Sval == nil {

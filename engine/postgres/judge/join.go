@@ -21,6 +21,9 @@ func (a *analysis) join(x *joinExpr, c context) {
 			}
 		}
 	}
+	if x.IsNatural || len(using) > 0 {
+		a.equals()
+	}
 	a.expression(x.Quals, context{scope: &scope{rels: joined, parent: c.scope.parent}, ctes: c.ctes})
 	if x.JoinUsingAlias != nil {
 		c.scope.rels = append(c.scope.rels, &relation{name: x.JoinUsingAlias.Aliasname, cols: using, complete: true})
@@ -38,6 +41,7 @@ func (a *analysis) together(al *alias, joined []*relation) *relation {
 	out := &relation{complete: al.Colnames == nil}
 	for _, r := range joined {
 		out.complete = out.complete && r.complete
+		out.free = out.free || r.free
 		if al.Colnames == nil {
 			out.cols = append(out.cols, r.cols...)
 		}
