@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/curfewhq/curfew/say"
 )
 
 // analysis walks one statement. It goes on after the first refusal, which is the one kept.
@@ -32,9 +34,12 @@ type objectKey struct {
 
 func (a *analysis) refuse(rule, fix, format string, args ...any) {
 	if a.refused == nil {
-		a.refused = &Refusal{Rule: rule, What: fmt.Sprintf(format, args...), Fix: fix}
+		a.refused = &Refusal{Rule: rule, What: sentence(fmt.Sprintf(format, args...)), Fix: sentence(fix)}
 	}
 }
+
+// sentence makes safe and short what names of the statement went into.
+func sentence(s string) string { return say.Clean(s, 400) }
 
 // unknown refuses what the judge has no answer for.
 func (a *analysis) unknown(what string) {

@@ -100,8 +100,24 @@ func (a *analysis) special(name string, args []node) bool {
 			a.refuse(RuleParameter, "name a harmless parameter in a constant", "current_setting shows a parameter that may not be shown")
 		}
 		return true
+	case "set_config":
+		parameter, ok := text(args)
+		if !ok || len(args) != 3 || !a.mayConfigure(parameter, args[1]) {
+			a.refuse(RuleParameter, "use SET, or name a harmless parameter in a constant", "set_config sets a parameter that may not be set like this")
+		}
+		return true
 	}
 	return false
+}
+
+// mayConfigure is for set_config what setOne is for SET; search_path is for SET alone.
+func (a *analysis) mayConfigure(parameter string, to node) bool {
+	values, ok := settable(parameter)
+	if !ok || strings.EqualFold(parameter, "search_path") {
+		return false
+	}
+	v, constant := value(to)
+	return values == nil || constant && slices.Contains(values, strings.ToLower(v))
 }
 
 // text is the first argument, if it is a constant.
@@ -110,8 +126,11 @@ func text(args []node) (string, bool) {
 		return "", false
 	}
 	n := args[0]
-	if cast, ok := n.(*typeCast); ok && cast.TypeName != nil && slices.Contains([]string{"regclass", "text"}, last(cast.TypeName.Names)) {
-		n = cast.Arg
+	if cast, ok := n.(*typeCast); ok && cast.TypeName != nil {
+		names, _ := strs(cast.TypeName.Names)
+		if slices.Contains([]string{"regclass", "pg_catalog.regclass", "text", "pg_catalog.text"}, strings.Join(names, ".")) {
+			n = cast.Arg
+		}
 	}
 	c, ok := n.(*constant)
 	if !ok || c.Sval == nil {

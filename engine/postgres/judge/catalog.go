@@ -90,7 +90,7 @@ type builtin struct {
 var builtins = sync.OnceValue(func() builtin {
 	b := builtin{words(functionList), words(operatorList), words(typeList), map[Name][]string{}}
 	for line := range strings.Lines(catalogList) {
-		if table, cols, ok := strings.Cut(line, ": "); ok {
+		if table, cols, ok := strings.Cut(line, ": "); ok && !strings.HasPrefix(line, "#") {
 			schema, name, _ := strings.Cut(table, ".")
 			b.catalogs[Name{schema, name}] = strings.Fields(cols)
 		}

@@ -1,6 +1,10 @@
 package judge
 
-import "testing"
+import (
+	gocontext "context"
+	"strings"
+	"testing"
+)
 
 // refusedForRights is what a server says to whom a right is missing.
 const refusedForRights = "42501"
@@ -60,6 +64,33 @@ func TestTheCasesMeanSomethingToAServer(t *testing.T) {
 			t.Errorf("%s is allowed, and the server refuses it: %s", c.where, c.text)
 		case c.want == "ok" && (code == "42601" || code == "42703" || code == "42P01"):
 			t.Errorf("%s is no SQL of version %s (%s): %s", c.where, postgres(t).Version, code, c.text)
+		}
+	}
+}
+
+// Names are cut to 63 bytes and folded to lower case: both sides must come to the same.
+func TestNamesAreReadAsAServerReadsThem(t *testing.T) {
+	restricted := dial(t, postgres(t).URL("fixed", "throw-away", "shop"))
+	for _, name := range []string{
+		"ORDERS", "Orderş", "ÜBER", "\"ÜBER\"", "İI", "ＯＲＤＥＲＳ", "\u212aelvin", "a$b", "_", "\u00a0x", "\ufeffx", "é\u200bx",
+		strings.Repeat("a", 62) + "é", strings.Repeat("é", 31), strings.Repeat("é", 32), strings.Repeat("É", 40), "\"" + strings.Repeat("x", 64) + "\"",
+		strings.Repeat("漢", 22), "a" + strings.Repeat("漢", 21), "\"" + strings.Repeat("😀", 16) + "\"", "\"a\"\"b\"",
+		"U&\"\\00dcber\"", "U&\"" + strings.Repeat("\\00e9", 40) + "\"", "U&\"!00dc\" UESCAPE '!'", "U&\"\\+01f600\"", "U&\"\\d83d\\de00\"",
+	} {
+		text := "SELECT 1 AS " + name
+		p := grammarOf.parse(text)
+		if p.err != nil {
+			t.Errorf("%s: %v", name, p.err)
+			continue
+		}
+		ours := p.statements[0].tree.(*selectStmt).TargetList[0].(*resTarget).Name
+		results, err := restricted.PgConn().Exec(gocontext.Background(), text).ReadAll()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if theirs := results[0].FieldDescriptions[0].Name; ours != theirs {
+			t.Errorf("%s: the judge reads %q, the server %q", name, ours, theirs)
 		}
 	}
 }

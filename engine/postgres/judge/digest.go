@@ -11,7 +11,8 @@ import (
 )
 
 // digest names a statement without its constants: two that differ only in values,
-// blanks, comments or the length of a list of values have the same one.
+// blanks, comments or the length of a list of values have the same one. A parameter is
+// no constant.
 func digest(v any) string {
 	h := sha256.New()
 	shape(h, v)

@@ -31,12 +31,22 @@ func (a *analysis) expression(n node, c context) {
 		return
 	case *subLink:
 		a.operator(x.OperName)
+		if x.SubLinkType == "ANY_SUBLINK" && x.OperName == nil { // IN
+			a.equals()
+		}
+	case *caseExpr:
+		if x.Arg != nil {
+			a.equals()
+		}
 	case *operation:
 		a.operation(x)
 	case *sortBy:
 		a.operator(x.UseOp)
 	case *typeName:
 		a.typeName(x)
+	case *mergeSupportFunc, *jsonFuncExpr, *jsonParseExpr, *jsonScalarExpr, *jsonSerializeExpr, *jsonObjectConstructor,
+		*jsonArrayConstructor, *jsonArrayQueryConstructor, *jsonObjectAgg, *jsonArrayAgg:
+		a.younger(n)
 	case *collateClause:
 		a.expression(x.Arg, c) // a collation only compares
 		return
@@ -80,6 +90,35 @@ func (a *analysis) fields(x *indirection, c context) {
 		default:
 			a.unknown("a part of a value of this form")
 		}
+	}
+}
+
+// younger judges what is part of the grammar since PostgreSQL 16 or 17: an older server
+// calls a function of that name, which would be one of the target's own.
+func (a *analysis) younger(n node) {
+	var name string
+	switch x := n.(type) {
+	case *mergeSupportFunc:
+		name = "merge_action"
+	case *jsonFuncExpr:
+		name = strings.ToLower(strings.TrimSuffix(x.Op, "_OP"))
+	case *jsonParseExpr:
+		name = "json"
+	case *jsonScalarExpr:
+		name = "json_scalar"
+	case *jsonSerializeExpr:
+		name = "json_serialize"
+	case *jsonObjectConstructor:
+		name = "json_object"
+	case *jsonArrayConstructor, *jsonArrayQueryConstructor:
+		name = "json_array"
+	case *jsonObjectAgg:
+		name = "json_objectagg"
+	case *jsonArrayAgg:
+		name = "json_arrayagg"
+	}
+	if a.book().known.names[name] {
+		a.refuse(RuleFunction, "call it with its schema, if the role allows it", "the target has functions %s of its own", name)
 	}
 }
 
@@ -133,6 +172,9 @@ func (a *analysis) operation(x *operation) {
 		a.unknown("an operator of this form")
 	}
 }
+
+// equals is for what compares without writing an operator.
+func (a *analysis) equals() { a.operator([]node{&str{Sval: "="}}) }
 
 // operator allows PostgreSQL's own operators, unless the target overloads them.
 func (a *analysis) operator(list []node) {

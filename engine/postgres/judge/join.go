@@ -21,6 +21,9 @@ func (a *analysis) join(x *joinExpr, c context) {
 			}
 		}
 	}
+	if x.IsNatural || len(using) > 0 {
+		a.equals()
+	}
 	a.expression(x.Quals, context{scope: &scope{rels: joined, parent: c.scope.parent}, ctes: c.ctes})
 	if x.JoinUsingAlias != nil {
 		c.scope.rels = append(c.scope.rels, &relation{name: x.JoinUsingAlias.Aliasname, cols: using, complete: true})
@@ -38,6 +41,7 @@ func (a *analysis) together(al *alias, joined []*relation) *relation {
 	out := &relation{complete: al.Colnames == nil}
 	for _, r := range joined {
 		out.complete = out.complete && r.complete
+		out.free = out.free || r.free
 		if al.Colnames == nil {
 			out.cols = append(out.cols, r.cols...)
 		}
@@ -101,6 +105,12 @@ func (a *analysis) rowsOf(n node, x *rangeFunction) ([]string, bool) {
 		return []string{"value"}, true // whatever the alias
 	case "pg_partition_tree":
 		return []string{"relid", "parentrelid", "isleaf", "level"}, true
+	case "pg_get_keywords":
+		return []string{"word", "catcode", "barelabel", "catdesc", "baredesc"}, true
+	case "pg_options_to_table":
+		return []string{"option_name", "option_value"}, true
+	case "aclexplode":
+		return []string{"grantor", "grantee", "privilege_type", "is_grantable"}, true
 	case "generate_series", "generate_subscripts", "regexp_split_to_table", "string_to_table", "json_object_keys", "jsonb_object_keys":
 		if x.Alias != nil && len(x.Functions) == 1 {
 			name = x.Alias.Aliasname

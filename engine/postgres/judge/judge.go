@@ -93,7 +93,7 @@ func (j *Judge) judge(text string) (v Verdict, personal bool) {
 	p := j.book.parser.parse(text)
 	if p.err != nil {
 		return Verdict{Refused: &Refusal{
-			Rule: RuleUnknown, What: "the text cannot be classified: " + p.err.Error(),
+			Rule: RuleUnknown, What: sentence("the text cannot be classified: " + p.err.Error()),
 			Fix: "PostgreSQL's own grammar must be able to read it; send statements one by one to find which",
 		}}, errors.Is(p.err, errBroken)
 	}

@@ -24,7 +24,8 @@ func (a *analysis) targets(list []node, c context) relation {
 			continue
 		}
 		a.expression(t.Val, c)
-		cols, ok := a.outputs(t, c)
+		cols, ok, free := a.outputs(t, c)
+		out.free = out.free || free
 		out.cols = append(out.cols, cols...)
 		out.complete = out.complete && ok
 		if t.Name != "" && expandArray(t.Val) {
@@ -44,10 +45,11 @@ func count(list []string, word string) (n int) {
 	return n
 }
 
-// outputs names what one target becomes; false if there may be more.
-func (a *analysis) outputs(t *resTarget, c context) ([]string, bool) {
+// outputs names what one target becomes; not ok if there may be more, free if it
+// depends on the server's version.
+func (a *analysis) outputs(t *resTarget, c context) (cols []string, ok, free bool) {
 	if t.Name != "" {
-		return []string{t.Name}, true
+		return []string{t.Name}, true, false
 	}
 	ref, ok := t.Val.(*columnRef)
 	if ok && len(ref.Fields) > 0 {
@@ -56,18 +58,18 @@ func (a *analysis) outputs(t *resTarget, c context) ([]string, bool) {
 		}
 	}
 	if name := figure(t.Val); name != "" {
-		return []string{name}, true
+		return []string{name}, true, false
 	}
-	return nil, false
+	return nil, false, false
 }
 
-func (a *analysis) expand(ref *columnRef, c context) (cols []string, ok bool) {
+func (a *analysis) expand(ref *columnRef, c context) (cols []string, ok, free bool) {
 	names, _ := strs(ref.Fields[:len(ref.Fields)-1])
 	rels := c.scope.rels
 	if len(names) > 0 {
 		r := a.find(names, c.scope)
 		if r == nil {
-			return nil, false
+			return nil, false, false
 		}
 		rels = []*relation{r}
 	}
@@ -75,8 +77,9 @@ func (a *analysis) expand(ref *columnRef, c context) (cols []string, ok bool) {
 	for _, r := range rels {
 		cols = append(cols, r.cols...)
 		ok = ok && r.complete
+		free = free || r.free
 	}
-	return cols, ok
+	return cols, ok, free
 }
 
 // figure is the name that PostgreSQL gives an unnamed column: "" where it is not certain.

@@ -97,7 +97,7 @@ func (r Rule) meets(verb Verb, schema, name string) bool {
 func (p Permission) calls(schema, name string, args int) []Rule {
 	var out []Rule
 	for _, r := range p.Allow {
-		if r.Verb == Call && r.Schema == schema && r.Name == name && arity(r.Args) == args {
+		if r.Verb == Call && r.Schema == schema && r.Name == name && arity(r.Args) == args && p.callsExactly(Name{schema, name}, r.Args) {
 			out = append(out, r)
 		}
 	}
@@ -106,13 +106,15 @@ func (p Permission) calls(schema, name string, args int) []Rule {
 
 // callsExactly reports whether a rule names the function with these arguments.
 func (p Permission) callsExactly(f Name, args string) bool {
-	return slices.ContainsFunc(p.Allow, func(r Rule) bool {
+	is := func(r Rule) bool {
 		return r.Verb == Call && r.Schema == f.Schema && r.Name == f.Name && sameArgs(r.Args, args)
-	})
+	}
+	return slices.ContainsFunc(p.Allow, is) && !slices.ContainsFunc(p.Never, is)
 }
 
 func (p Permission) uses(schema, name string) bool {
-	return slices.ContainsFunc(p.Allow, func(r Rule) bool { return r.Verb == Use && r.Schema == schema && r.Name == name })
+	is := func(r Rule) bool { return r.Verb == Use && r.Schema == schema && r.Name == name }
+	return slices.ContainsFunc(p.Allow, is) && !slices.ContainsFunc(p.Never, is)
 }
 
 func arity(args string) int {

@@ -69,7 +69,7 @@ func (a *analysis) tail(x *selectStmt, out relation, c context) {
 
 // sorted: a name alone means the column of the result before that of a table.
 func (a *analysis) sorted(n node, out relation, c context) {
-	if name, ok := simple(n); ok && out.has(name) {
+	if name, ok := simple(n); ok && out.has(name) && !out.free {
 		return
 	}
 	a.expression(n, c)

@@ -6,7 +6,7 @@ import "slices"
 type relation struct {
 	name     string // what it is called here
 	table    Name   // the zero Name: no table
-	free     bool   // a table that anyone may read
+	free     bool   // from a catalog, which anyone may read and whose columns differ between versions
 	aliased  bool
 	access   access   // of Read, for a table
 	cols     []string // columns that it surely has
