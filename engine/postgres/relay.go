@@ -77,6 +77,9 @@ func (r *relay) farewell(e access.Ended, by time.Time) {
 	if err != nil {
 		return
 	}
+	if soon := time.Now().Add(time.Millisecond); by.Before(soon) {
+		by = soon // the processor came late: a client that reads still hears it
+	}
 	_ = r.client.SetWriteDeadline(by)
 	_, _ = r.client.Write(buf)
 }
