@@ -43,7 +43,7 @@ func settingsOf(res curfew.Resource) (settings, error) {
 }
 
 // CheckResource refuses what it does not understand.
-func (*Engine) CheckResource(res curfew.Resource) error {
+func (e *Engine) CheckResource(res curfew.Resource) error {
 	if _, _, err := net.SplitHostPort(res.Address); err != nil {
 		return curfew.Errorf(curfew.Invalid, "%.80q is no address", res.Address).WithFix("write host:port, for example orders.internal:5432")
 	}
@@ -51,6 +51,9 @@ func (*Engine) CheckResource(res curfew.Resource) error {
 		return curfew.Errorf(curfew.Invalid, "%s has no login of the gateway's own", res.Name).WithFix("login: env:NAME or file:NAME")
 	}
 	_, err := settingsOf(res)
+	if err == nil && res.Account == curfew.Fixed {
+		e.walls.warm.Do(func() { go func() { _ = e.walls.parser.Warm() }() }) // sessions will want it
+	}
 	return err
 }
 

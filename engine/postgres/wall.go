@@ -20,6 +20,7 @@ import (
 // hold the grammar, loaded when the first such session opens, and the rulebooks.
 type walls struct {
 	parser judge.Parser
+	warm   sync.Once
 
 	mu    sync.Mutex
 	books map[string]book // guarded by mu; by grant and version of the resource
