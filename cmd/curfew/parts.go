@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/api"
 	"github.com/curfewhq/curfew/gateway"
 	"github.com/curfewhq/curfew/ledger"
@@ -33,9 +34,19 @@ func (r *running) openDoors() error {
 		r.dialer.Own(ln.Addr())
 		r.doors = append(r.doors, ln)
 	}
+	r.engines = engines()
+	r.access.View(func(st *access.State) {
+		for _, res := range st.Config.Resources { // they were checked when they were written; an engine may want to prepare
+			if e := r.engines[res.Type]; e != nil {
+				if err := e.CheckResource(res); err != nil {
+					r.log.Warn("a resource that this version refuses", "resource", res.Name, "err", err)
+				}
+			}
+		}
+	})
 	r.gateway = gateway.New(gateway.Parts{
 		Access: r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
-		Engines: engines(), Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
+		Engines: r.engines, Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
 	})
 	return nil
 }
@@ -56,7 +67,7 @@ func (r *running) api() http.Handler {
 	door.CA = r.certs.authority
 	hosts := append(append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
-		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: engines(),
+		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
 		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
 		Doctor: r.doctor, Setup: r.setup, Metrics: r.metrics(), Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },

@@ -15,6 +15,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/gateway"
 	"github.com/curfewhq/curfew/history"
 	historydb "github.com/curfewhq/curfew/history/sqlite"
@@ -48,6 +49,7 @@ type running struct {
 	identity *identity.Service
 	history  *historydb.Store
 	record   *local.Store
+	engines  map[curfew.EngineType]engine.Engine
 	gateway  *gateway.Gateway
 	dialer   *reach.Dialer
 	doors    []net.Listener
@@ -237,7 +239,7 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 		}
 		return err
 	})
-	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors[1], engines()["postgres"]) })
+	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors[1], r.engines["postgres"]) })
 }
 
 // urgent events end access: this node's memory of them is on disk at once.
