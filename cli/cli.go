@@ -157,7 +157,7 @@ func (a *app) groups() []group {
 		run = append(run, passedOn("up", "Run a gateway here", a.parts.Up))
 	}
 	if a.parts.Restore != nil {
-		run = append(run, passedOn("restore", "Take an older ledger over, lawfully", a.parts.Restore))
+		run = append(run, passedOn("restore", "Go on from an older ledger, or begin another deployment after one, lawfully", a.parts.Restore))
 	}
 	if a.parts.Demo != nil {
 		run = append(run, passedOn("demo", "Play the story, in a temporary folder", a.parts.Demo))
