@@ -61,6 +61,7 @@ type app struct {
 	in    *bufio.Reader
 	color bool
 	live  bool // stderr is a terminal that can redraw a line
+	width int  // of the terminal that stdout is; 0: it is none, and nothing is cut
 }
 
 func newApp(p Parts) *app {
@@ -88,7 +89,7 @@ func newApp(p Parts) *app {
 	plain := p.Env("NO_COLOR") != "" || p.Env("TERM") == "dumb"
 	return &app{
 		parts: p, in: bufio.NewReader(p.Stdin),
-		color: !plain && isTerminal(p.Stdout), live: p.Env("TERM") != "dumb" && isTerminal(p.Stderr),
+		color: !plain && isTerminal(p.Stdout), width: widthOf(p.Stdout), live: p.Env("TERM") != "dumb" && isTerminal(p.Stderr),
 	}
 }
 
@@ -116,7 +117,9 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "curfew", Short: "Access that ends by itself", SilenceErrors: true, SilenceUsage: true,
 		Long: "Curfew gives access that ends by itself: ask for a role, somebody agrees, work with your own client, and it is over on time.\n" +
-			"Alone, curfew says what you have and what waits.",
+			"Alone, curfew says what you have and what waits.\n\n" +
+			"With --json, lists are one object a line: there is no --jq, a pipe to jq does the same. Nobody acts as somebody else: there is\n" +
+			"no --as; what others can ask for, curfew why and curfew who-can say.",
 		Args: a.known, RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), "") },
 	}
 	root.SetIn(a.in)
