@@ -34,8 +34,8 @@ $(BIN)/staticcheck: tools/go.mod
 house:
 	@$(GO) test .
 
-unit:
-	@$(GO) test -short ./...
+unit: # four at a time: those with real servers mostly wait for them
+	@$(GO) test -short -p 4 ./...
 
 # --- everything, with real servers ---
 test: need-postgres need-tools build

@@ -74,6 +74,13 @@ const (
 	KindErrandRun          Kind = "errand.run"
 )
 
+// The ways of a restore, as LedgerRestored says them.
+const (
+	TakeOver = "take over" // the same deployment goes on from an older ledger
+	Copy     = "copy"      // another deployment begins with the people and the rules
+	NewKey   = "new key"   // another deployment begins, because this one's node is lost
+)
+
 // Sealed is text that is somebody's personal data, encrypted under that
 // person's own key; destroying the key erases it everywhere.
 type Sealed []byte
@@ -92,12 +99,13 @@ type (
 		Key  []byte    `json:"key"`
 		By   Principal `json:"by,omitempty"`
 	}
-	// LedgerRestored is the lawful way back to an older ledger.
+	// LedgerRestored is the lawful way back to an older ledger, or on from one that
+	// is left: then Head is the last one of that ledger, and nothing is lost here.
 	LedgerRestored struct {
 		LostFrom uint64 `json:"lost_from"`
 		LostTo   uint64 `json:"lost_to"` // 0: unknown
 		Head     []byte `json:"head,omitempty"`
-		How      string `json:"how"` // "take over" or "copy"
+		How      string `json:"how"` // "take over", "copy" or "new key"
 	}
 	// RestoreConfirmed is an administrator's word that a restored ledger is the
 	// right one; two of them open it again.

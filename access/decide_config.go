@@ -146,6 +146,12 @@ func (st *State) apply(head curfew.ConfigApplied, next curfew.Config, now time.T
 	if err := st.keepsAnAdmin(next); err != nil {
 		return nil, err
 	}
+	facts := st.differences(head, next)
+	return append(facts, st.consequences(facts, now)...), nil
+}
+
+// differences are the changes that lead from the configuration that is to another one.
+func (st *State) differences(head curfew.ConfigApplied, next curfew.Config) []Fact {
 	head.Version = configVersion(next)
 	facts := []Fact{{curfew.KindConfigApplied, head}}
 	if next.Settings != st.Config.Settings {
@@ -163,10 +169,9 @@ func (st *State) apply(head curfew.ConfigApplied, next curfew.Config, now time.T
 	facts = append(facts, changes(old.Policies, next.Policies, curfew.KindPolicyRemoved, func(p curfew.Policy) Fact {
 		return Fact{curfew.KindPolicyChanged, curfew.PolicyChanged{Policy: p}}
 	})...)
-	facts = append(facts, changes(old.Freezes, next.Freezes, curfew.KindFreezeRemoved, func(f curfew.Freeze) Fact {
+	return append(facts, changes(old.Freezes, next.Freezes, curfew.KindFreezeRemoved, func(f curfew.Freeze) Fact {
 		return Fact{curfew.KindFreezeChanged, curfew.FreezeChanged{Freeze: f}}
 	})...)
-	return append(facts, st.consequences(facts, now)...), nil
 }
 
 // keepsAnAdmin refuses a configuration that would leave nobody to change it.

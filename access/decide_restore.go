@@ -39,6 +39,29 @@ func (c Restore) decide(st *State, _ time.Time) ([]Fact, error) {
 	return facts, nil
 }
 
+// Begin founds a deployment with what it takes over from another one, whose last
+// head it names: a copy, or what follows a deployment whose node is lost. Nobody
+// has signed in, there are no resources, grants or accounts: nothing can be given,
+// and no target is reached, before an administrator has said what there is.
+type Begin struct {
+	curfew.LedgerRestored
+	People []curfew.PrincipalAdded
+	Config curfew.Config
+}
+
+func (c Begin) decide(st *State, _ time.Time) ([]Fact, error) {
+	if st.Size != 1 || len(st.People) != 0 {
+		return nil, curfew.Errorf(curfew.Conflict, "this deployment has begun already")
+	}
+	next := CopyConfig(c.Config)
+	clear(next.Resources)
+	facts := []Fact{{curfew.KindLedgerRestored, c.LedgerRestored}}
+	for _, p := range c.People {
+		facts = append(facts, Fact{curfew.KindPrincipalAdded, p})
+	}
+	return append(facts, st.differences(curfew.ConfigApplied{Bootstrap: true}, next)...), nil
+}
+
 // ConfirmRestore is an administrator's word that the people, rules and secrets of
 // the restored ledger may count again. Two of them open it; one where there are not two.
 type ConfirmRestore struct{ By curfew.Principal }

@@ -61,7 +61,9 @@ func foldDeployment(k curfew.Kind) foldFunc {
 		curfew.KindRecordingWatched, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted:
 		return nothing
 	case curfew.KindLedgerRestored:
-		return on(func(st *State, _ time.Time, _ curfew.LedgerRestored) { st.Restored, st.Confirmed = true, nil })
+		return on(func(st *State, _ time.Time, b curfew.LedgerRestored) {
+			st.Restored, st.Confirmed = b.How == curfew.TakeOver, nil // what begins anew has nothing that could come back
+		})
 	case curfew.KindRestoreConfirmed:
 		return on(func(st *State, _ time.Time, b curfew.RestoreConfirmed) {
 			st.Confirmed = append(st.Confirmed, b.By)

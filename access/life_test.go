@@ -82,7 +82,7 @@ func TestLifeOfAGrant(t *testing.T) {
 		w.apply(root, c)
 		w.do(Agree{Plan: w.onlyPlan(), By: ben})
 		_, gid := w.ask(alice, "read", time.Hour)
-		if g := w.grant(gid); g.Status != Active || g.End.Sub(time.Now()) > time.Hour {
+		if g := w.grant(gid); g.Status != Active || time.Until(g.End) > time.Hour {
 			w.t.Fatalf("after approval the grant is %s until %s", g.Status, g.End)
 		}
 		later := w.asking(dana, "read", time.Hour)

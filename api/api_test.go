@@ -538,3 +538,23 @@ func (o *office) size() (n uint64) {
 	o.access.View(func(st *access.State) { n = st.Size })
 	return n
 }
+
+func TestFindSaysHowLongARoleIsUsuallyUsed(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	for used := range 4 {
+		r := o.call("alice", "GET", "/api/v1/find", "")
+		if got := strings.Contains(r.text, `"usual":"1m0s"`); got != (used >= usualFrom) {
+			t.Errorf("after %d uses: %s", used, r.text)
+		}
+		for _, g := range o.live("alice", "read") {
+			_, err := o.access.Do(ctx, access.Return{Grant: g, By: o.who["alice"]})
+			must(t, err)
+		}
+		id := curfew.GrantID(curfew.NewID("gr"))
+		_, err := o.access.Do(ctx, access.Ask{Request: curfew.RequestID(curfew.NewID("rq")), Grant: id,
+			Question: access.Question{Principal: o.who["alice"], Role: "read", Duration: time.Hour, Reason: "again"}})
+		must(t, err)
+		history.Reach(ctx, o.server.parts.History, o.size(), time.Minute)
+	}
+}

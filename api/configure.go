@@ -273,15 +273,8 @@ func (s *Server) dropPlan(ctx context.Context, c caller, in *struct {
 	return took(s.parts.Access.Do(ctx, access.DropPlan{Plan: curfew.PlanID(in.ID), By: c.who, Why: say.Clean(in.Body.Why, 500)}))
 }
 
-// spoken is a policy with its sentence.
-type spoken struct {
-	Name     string   `json:"name"`
-	Sentence string   `json:"sentence"`
-	Roles    []string `json:"roles"`
-}
-
-func (s *Server) policies(ctx context.Context, _ caller, _ *struct{}) (*body[client.List[spoken]], error) {
-	out := client.List[spoken]{Items: []spoken{}}
+func (s *Server) policies(ctx context.Context, _ caller, _ *struct{}) (*body[client.List[client.Policy]], error) {
+	out := client.List[client.Policy]{Items: []client.Policy{}}
 	var all []curfew.Policy
 	s.parts.Access.View(func(st *access.State) {
 		out.Position = st.Size
@@ -291,11 +284,11 @@ func (s *Server) policies(ctx context.Context, _ caller, _ *struct{}) (*body[cli
 	})
 	slices.SortFunc(all, func(a, b curfew.Policy) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	for _, p := range all {
-		v := spoken{Name: string(p.Name), Sentence: say.Policy(p, s.names(ctx))}
+		v := client.Policy{Name: string(p.Name), Sentence: say.Policy(p, s.names(ctx))}
 		for _, r := range p.Roles {
 			v.Roles = append(v.Roles, string(r))
 		}
 		out.Items = append(out.Items, v)
 	}
-	return &body[client.List[spoken]]{out}, nil
+	return &body[client.List[client.Policy]]{out}, nil
 }

@@ -127,16 +127,9 @@ func (s *Server) events(_ context.Context, _ caller, in *struct {
 	}}, nil
 }
 
-// head is the newest signed tree head.
-type head struct {
-	Size uint64    `json:"size"`
-	Time time.Time `json:"time"`
-	Note string    `json:"note" doc:"C2SP tlog-checkpoint"`
-}
-
-func (s *Server) ledgerHead(context.Context, caller, *struct{}) (*body[head], error) {
+func (s *Server) ledgerHead(context.Context, caller, *struct{}) (*body[client.Head], error) {
 	h := s.parts.Access.Ledger().Head()
-	return &body[head]{head{Size: h.Size, Time: h.Time, Note: string(h.Note)}}, nil
+	return &body[client.Head]{client.Head{Size: h.Size, Time: h.Time, Note: string(h.Note)}}, nil
 }
 
 func (s *Server) export(context.Context, caller, *struct{}) (*huma.StreamResponse, error) {

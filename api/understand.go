@@ -41,13 +41,47 @@ func (s *Server) find(ctx context.Context, c caller, _ *struct{}) (*body[client.
 			}
 		}
 	})
+	usual, err := s.usual(ctx, c.who)
+	if err != nil {
+		return nil, err
+	}
 	for i, v := range best {
 		out.Items[i].Approvals = s.approvals(ctx, v)
+		out.Items[i].Usual = usual[use{out.Items[i].Role, out.Items[i].Resource}]
 	}
 	slices.SortFunc(out.Items, func(a, b client.Offer) int {
 		return strings.Compare(a.Resource+"\x00"+a.Role, b.Resource+"\x00"+b.Role)
 	})
 	return &body[client.List[client.Offer]]{out}, nil
+}
+
+// use is a role on a resource.
+type use struct{ role, resource string }
+
+// usualFrom is how many grants it takes before anything is usual.
+const usualFrom = 3
+
+// usual is how long somebody's last grants were used, the median in whole minutes.
+func (s *Server) usual(ctx context.Context, who curfew.Principal) (map[use]string, error) {
+	found, err := s.parts.History.Grants(ctx, history.Filter{Principal: who, Limit: 200})
+	if err != nil {
+		return nil, err
+	}
+	used := map[use][]time.Duration{}
+	for _, g := range found {
+		if !g.Started.IsZero() && g.EndedAt.After(g.Started) {
+			k := use{string(g.Role), string(g.Resource)}
+			used[k] = append(used[k], g.EndedAt.Sub(g.Started))
+		}
+	}
+	out := map[use]string{}
+	for k, all := range used {
+		if len(all) >= usualFrom {
+			slices.Sort(all)
+			out[k] = span(max(all[len(all)/2].Round(time.Minute), time.Minute))
+		}
+	}
+	return out, nil
 }
 
 // offer is what asking for a role would take; ok is false where asking does not
@@ -195,32 +229,12 @@ func (s *Server) findPerson(ctx context.Context, text string) (curfew.Principal,
 	return "", curfew.Errorf(curfew.Ambiguous, "%d people are called %.60q", len(found), text).WithFix("use the e-mail address")
 }
 
-// Path is one way by which somebody could reach a resource.
-type Path struct {
-	Person client.Person `json:"person"`
-	Role   string        `json:"role"`
-	Effect string        `json:"effect"`
-	How    string        `json:"how" enum:"active,scheduled,may ask"`
-	Policy string        `json:"policy"`
-	Grant  string        `json:"grant,omitempty"`
-	Until  time.Time     `json:"until,omitzero"`
-	Why    string        `json:"why" doc:"What it rests on, or what it would take"`
-}
-
-// Reach says who could reach a resource at a moment.
-type Reach struct {
-	Resource string    `json:"resource"`
-	At       time.Time `json:"at"`
-	Paths    []Path    `json:"paths"`
-	Position uint64    `json:"position"`
-}
-
 func (s *Server) whoCan(ctx context.Context, c caller, in *struct {
 	Resource string    `query:"resource" required:"true"`
 	Role     string    `query:"role"`
 	At       time.Time `query:"at"`
-}) (*body[Reach], error) {
-	out := Reach{Resource: in.Resource, Paths: []Path{}}
+}) (*body[client.Reach], error) {
+	out := client.Reach{Resource: in.Resource, Paths: []client.Path{}}
 	var by [][]curfew.Principal
 	known := false
 	err := s.stateAt(ctx, in.At, func(st *access.State, now time.Time) {
@@ -230,7 +244,7 @@ func (s *Server) whoCan(ctx context.Context, c caller, in *struct {
 			if (in.Role != "" && string(p.Role) != in.Role) || s.others(c, p.Principal) != nil {
 				continue
 			}
-			path := Path{Person: s.person(st, p.Principal), Role: string(p.Role), How: p.How, Policy: string(p.Policy), Grant: string(p.Grant), Until: p.Until, Why: p.Why}
+			path := client.Path{Person: s.person(st, p.Principal), Role: string(p.Role), How: p.How, Policy: string(p.Policy), Grant: string(p.Grant), Until: p.Until, Why: p.Why}
 			path.Effect, _ = s.effect(st, p.Role, curfew.ResourceName(in.Resource))
 			out.Paths = append(out.Paths, path)
 			by = append(by, p.By)
@@ -252,7 +266,7 @@ func (s *Server) whoCan(ctx context.Context, c caller, in *struct {
 			out.Paths[i].Why += ", approved by " + strings.Join(names, " and ")
 		}
 	}
-	return &body[Reach]{out}, nil
+	return &body[client.Reach]{out}, nil
 }
 
 // workflowOut shows a workflow.

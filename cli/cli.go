@@ -63,6 +63,7 @@ type app struct {
 	in    *bufio.Reader
 	color bool
 	live  bool // stderr is a terminal that can redraw a line
+	width int  // of the terminal that stdout is; 0: it is none, and nothing is cut
 }
 
 func newApp(p Parts) *app {
@@ -90,7 +91,7 @@ func newApp(p Parts) *app {
 	plain := p.Env("NO_COLOR") != "" || p.Env("TERM") == "dumb"
 	return &app{
 		parts: p, in: bufio.NewReader(p.Stdin),
-		color: !plain && isTerminal(p.Stdout), live: p.Env("TERM") != "dumb" && isTerminal(p.Stderr),
+		color: !plain && isTerminal(p.Stdout), width: widthOf(p.Stdout), live: p.Env("TERM") != "dumb" && isTerminal(p.Stderr),
 	}
 }
 
@@ -118,7 +119,9 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "curfew", Short: "Access that ends by itself", SilenceErrors: true, SilenceUsage: true,
 		Long: "Curfew gives access that ends by itself: ask for a role, somebody agrees, work with your own client, and it is over on time.\n" +
-			"Alone, curfew says what you have and what waits.",
+			"Alone, curfew says what you have and what waits.\n\n" +
+			"With --json, lists are one object a line: there is no --jq, a pipe to jq does the same. Nobody acts as somebody else: there is\n" +
+			"no --as; what others can ask for, curfew why and curfew who-can say.",
 		Args: a.known, RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), "") },
 	}
 	root.SetIn(a.in)
@@ -159,7 +162,7 @@ func (a *app) groups() []group {
 		run = append(run, passedOn("up", "Run a gateway here", a.parts.Up))
 	}
 	if a.parts.Restore != nil {
-		run = append(run, passedOn("restore", "Take an older ledger over, lawfully", a.parts.Restore))
+		run = append(run, passedOn("restore", "Go on from an older ledger, or begin another deployment after one, lawfully", a.parts.Restore))
 	}
 	if a.parts.Demo != nil {
 		run = append(run, passedOn("demo", "Play the story, in a temporary folder", a.parts.Demo))

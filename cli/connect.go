@@ -158,6 +158,7 @@ func (a *app) askFor(ctx context.Context, c *client.Client, resource string, all
 			return none, err
 		}
 	}
+	in.usual = usualOf(offers, role, resource)
 	r, err := a.ask(ctx, c, role, in.askArgs)
 	if err != nil {
 		return none, err

@@ -36,20 +36,20 @@ func (a *app) passphraseFlag(cmd *cobra.Command, into *bool) {
 
 // decided finds what is to be decided: by its number in the last review, then
 // exactly as it was shown there, or by its identifier.
-func (a *app) decided(c *client.Client, text string) (listed, error) {
-	line, ok, err := a.numbered(c, text)
-	if err != nil || ok {
-		return line, err
+func (a *app) decided(text string) (*client.Client, listed, error) {
+	c, err := a.client()
+	if err != nil {
+		return nil, listed{}, err
 	}
-	return listed{ID: text}, nil
+	line, ok, err := a.numbered(c, text)
+	if err == nil && !ok {
+		line = listed{ID: text}
+	}
+	return c, line, err
 }
 
 func (a *app) approve(ctx context.Context, text string, in decideArgs) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	line, err := a.decided(c, text)
+	c, line, err := a.decided(text)
 	if err != nil {
 		return err
 	}
@@ -63,20 +63,25 @@ func (a *app) approve(ctx context.Context, text string, in decideArgs) error {
 	if strings.HasPrefix(line.ID, "plan_") {
 		return a.agree(ctx, c, line.ID, in)
 	}
+	return a.decide(ctx, c, line, in, "Your passphrase, to approve exactly this", c.Approve, func(r client.Request) { a.approvedText(ctx, c, r) })
+}
+
+// decide shows a request, proves who decides, and acts on exactly what was shown.
+func (a *app) decide(ctx context.Context, c *client.Client, line listed, in decideArgs, prompt string,
+	act func(context.Context, string, client.Decision) (client.Request, error), text func(client.Request)) error {
 	r, err := a.toDecide(ctx, c, line)
 	if err != nil {
 		return err
 	}
-	pass, err := a.passphrase(ctx, in.fromStdin, "Your passphrase, to approve exactly this")
+	pass, err := a.passphrase(ctx, in.fromStdin, prompt)
 	if err != nil {
 		return err
 	}
-	r, err = c.Approve(ctx, r.ID, client.Decision{Digest: r.Digest, For: in.dur, Passphrase: pass})
-	if err != nil {
+	if r, err = act(ctx, r.ID, client.Decision{Digest: r.Digest, For: in.dur, Why: in.why, Passphrase: pass}); err != nil {
 		return err
 	}
 	a.wrote(c, r.Position)
-	return emit(a, "request", r, func(r client.Request) { a.approvedText(ctx, c, r) })
+	return emit(a, "request", r, text)
 }
 
 // toDecide fetches a request, refuses what cannot be decided, and shows it.
@@ -165,11 +170,7 @@ func (a *app) denyCommand() *cobra.Command {
 }
 
 func (a *app) deny(ctx context.Context, text string, in decideArgs) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	line, err := a.decided(c, text)
+	c, line, err := a.decided(text)
 	if err != nil {
 		return err
 	}
@@ -189,18 +190,5 @@ func (a *app) deny(ctx context.Context, text string, in decideArgs) error {
 		a.wrote(c, done.Position)
 		return emit(a, "done", done, func(client.Done) { a.done("The plan is dropped; nothing was changed.") })
 	}
-	r, err := a.toDecide(ctx, c, line)
-	if err != nil {
-		return err
-	}
-	pass, err := a.passphrase(ctx, in.fromStdin, "Your passphrase, to deny it")
-	if err != nil {
-		return err
-	}
-	r, err = c.Deny(ctx, r.ID, client.Decision{Digest: r.Digest, Why: in.why, Passphrase: pass})
-	if err != nil {
-		return err
-	}
-	a.wrote(c, r.Position)
-	return emit(a, "request", r, func(r client.Request) { a.done("Denied. %s reads why.", clean(r.Who)) })
+	return a.decide(ctx, c, line, in, "Your passphrase, to deny it", c.Deny, func(r client.Request) { a.done("Denied. %s reads why.", clean(r.Who)) })
 }

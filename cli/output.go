@@ -149,7 +149,9 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// table writes rows in columns; what it gets is clean.
+// table writes rows in columns; what it gets is clean. On a terminal no line is
+// longer than the terminal is wide: the widest columns are cut, the last one,
+// which often is an identifier to copy, only where nothing else is left to cut.
 func (a *app) table(indent string, rows [][]string) {
 	var widths []int
 	for _, row := range rows {
@@ -157,20 +159,91 @@ func (a *app) table(indent string, rows [][]string) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+			widths[i] = max(widths[i], runes(c))
 		}
+	}
+	if a.width > 0 {
+		fit(widths, a.width-len(indent))
 	}
 	for _, row := range rows {
 		var b strings.Builder
 		b.WriteString(indent)
 		for i, c := range row {
+			c = cutTo(c, widths[i])
 			b.WriteString(c)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)+2))
+				b.WriteString(strings.Repeat(" ", widths[i]-runes(c)+2))
 			}
 		}
 		a.outf("%s\n", strings.TrimRight(b.String(), " "))
 	}
+}
+
+// leastColumn is how narrow a column may become.
+const leastColumn = 6
+
+// fit makes the columns, two spaces apart, as narrow as room says, if that can be.
+func fit(widths []int, room int) {
+	total := 2 * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	for ; total > room; total-- {
+		widest := 0
+		for i, w := range widths[:max(len(widths)-1, 0)] {
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if last := len(widths) - 1; widths[widest] <= leastColumn || last == 0 {
+			widest = last
+		}
+		if widths[widest] <= leastColumn {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// runes is how wide a text is; paint takes no room.
+func runes(s string) int {
+	n := 0
+	for s != "" {
+		if rest, ok := strings.CutPrefix(s, "\x1b["); ok {
+			_, s, _ = strings.Cut(rest, "m")
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		n++
+	}
+	return n
+}
+
+// cutTo shortens a text to so many places; paint ends with what is cut.
+func cutTo(s string, most int) string {
+	if runes(s) <= most {
+		return s
+	}
+	var b strings.Builder
+	painted := false
+	for n := 0; n < most-1; {
+		if rest, ok := strings.CutPrefix(s, "\x1b["); ok {
+			code, after, _ := strings.Cut(rest, "m")
+			b.WriteString("\x1b[" + code + "m")
+			s, painted = after, true
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(s)
+		b.WriteString(s[:size])
+		s = s[size:]
+		n++
+	}
+	b.WriteString("…")
+	if painted {
+		b.WriteString("\x1b[0m")
+	}
+	return b.String()
 }
 
 // span says a duration that the server wrote.

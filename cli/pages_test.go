@@ -58,3 +58,13 @@ func TestAGatewayThatPagesInCirclesIsNotFollowed(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
+
+func TestFindSaysWhatIsUsual(t *testing.T) {
+	f := newFake(t)
+	f.on("GET /find", gives(list(client.Offer{Role: "orders/read", Resource: "orders-db", Effect: "read orders", Longest: "2h0m0s", Usual: "18m0s"})))
+	has(t, newShell(t, f).must("", "find"), "up to 2 h, you usually use 18 min")
+	s := newShell(t, f)
+	s.person = &person{}
+	_, _, errs := s.run("stuck\n\n", "request", "orders/read", "--no-wait")
+	has(t, errs, "How long? You usually use 18 min. [30m]: ")
+}

@@ -20,6 +20,18 @@ type Terminal interface {
 	ReadSecret(ctx context.Context, prompt string) (string, error)
 }
 
+// widthOf is how many columns a terminal has; 0 for what is none.
+func widthOf(v any) int {
+	if !isTerminal(v) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(v.(*os.File).Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
+}
+
 // processTerminal is the terminal of this process.
 type processTerminal struct {
 	in  io.Reader

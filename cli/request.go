@@ -15,6 +15,7 @@ import (
 type askArgs struct {
 	on, dur, reason, workflow, start string
 	wait, noWait                     bool
+	usual                            string // how long the caller usually uses the role
 }
 
 func (a *app) requestCommand() *cobra.Command {
@@ -54,6 +55,7 @@ func (a *app) request(ctx context.Context, role string, in askArgs) error {
 			return err
 		}
 	}
+	in.usual = usualOf(offers.Items, role, in.on)
 	r, err := a.ask(ctx, c, role, in)
 	if err != nil {
 		return err
@@ -66,6 +68,16 @@ func (a *app) request(ctx context.Context, role string, in askArgs) error {
 		return err
 	}
 	return a.answered(ctx, c, r)
+}
+
+// usualOf is how long the caller usually uses a role; "" where that is not known.
+func usualOf(offers []client.Offer, role, resource string) string {
+	for _, o := range offers {
+		if o.Role == role && (resource == "" || o.Resource == resource) {
+			return o.Usual
+		}
+	}
+	return ""
 }
 
 // roleNamed completes a role's name. One that is not offered goes to the server
@@ -110,7 +122,11 @@ func (a *app) ask(ctx context.Context, c *client.Client, role string, in askArgs
 		if !a.asks() {
 			return none, usage("how long? Add --for, for example --for 45m")
 		}
-		if in.dur, err = a.line(ctx, "How long?", "30m"); err != nil {
+		question := "How long?"
+		if in.usual != "" {
+			question = "How long? You usually use " + span(in.usual) + "."
+		}
+		if in.dur, err = a.line(ctx, question, "30m"); err != nil {
 			return none, err
 		}
 	}

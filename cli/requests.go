@@ -185,6 +185,9 @@ func offerColumns(o client.Offer) []string {
 	if o.Longest != "" {
 		long = "up to " + span(o.Longest)
 	}
+	if o.Usual != "" {
+		long += ", you usually use " + span(o.Usual)
+	}
 	if o.Grant != "" {
 		takes, long = "you have it now", ""
 	}

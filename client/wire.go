@@ -83,6 +83,7 @@ type Offer struct {
 	About     string   `json:"about,omitempty"`
 	Effect    string   `json:"effect"`
 	Longest   string   `json:"longest"`
+	Usual     string   `json:"usual,omitempty" doc:"How long the caller usually used it: the median of their last grants, from three on"`
 	Approvals []string `json:"approvals,omitempty"`
 	Workflow  string   `json:"workflow,omitempty" doc:"The kind of workflow that must be open and named"`
 	Grant     string   `json:"grant,omitempty" doc:"The live grant the caller holds already"`

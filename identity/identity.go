@@ -43,6 +43,7 @@ type Parts struct {
 type Service struct {
 	parts  Parts
 	hashes chan struct{} // bounds slow hashes under way
+	hash   func(passphrase string, salt []byte) []byte
 
 	mu     sync.Mutex
 	wrong  map[curfew.Principal]guesses // guarded by mu
@@ -56,7 +57,7 @@ func New(p Parts) *Service {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		parts: p, hashes: make(chan struct{}, 2), wrong: map[curfew.Principal]guesses{},
+		parts: p, hashes: make(chan struct{}, 2), hash: argon, wrong: map[curfew.Principal]guesses{},
 		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{},
 	}
 }

@@ -19,21 +19,40 @@ func (s *Service) AddPerson(ctx context.Context, name, email string, by curfew.P
 		return "", err
 	}
 	who := curfew.Principal(curfew.NewID("p"))
-	if _, err := s.parts.Shelf.Put(ctx, rowPersonKey, string(who), []byte(seal.NewKey().Text())); err != nil {
+	b, err := s.newPerson(ctx, who, name, email)
+	if err != nil {
 		return "", err
 	}
-	b := curfew.PrincipalAdded{Principal: who, Kind: curfew.Person, EmailTag: s.emailTag(email), By: by}
-	var err error
-	if b.Name, err = s.Seal(ctx, who, name); err != nil {
-		return "", err
-	}
-	if b.Email, err = s.Seal(ctx, who, email); err != nil {
-		return "", err
-	}
+	b.By = by
 	if _, err := s.parts.Access.Do(ctx, access.AddPerson{PrincipalAdded: b}); err != nil {
 		return "", err
 	}
 	return who, nil
+}
+
+// newPerson makes a person's key and seals what is known of them under it.
+func (s *Service) newPerson(ctx context.Context, who curfew.Principal, name, email string) (curfew.PrincipalAdded, error) {
+	b := curfew.PrincipalAdded{Principal: who, Kind: curfew.Person, EmailTag: s.emailTag(email)}
+	_, err := s.parts.Shelf.Put(ctx, rowPersonKey, string(who), []byte(seal.NewKey().Text()))
+	if err != nil {
+		return b, err
+	}
+	if b.Name, err = s.Seal(ctx, who, name); err != nil {
+		return b, err
+	}
+	b.Email, err = s.Seal(ctx, who, email)
+	return b, err
+}
+
+// Carry is what another deployment knows of a person, under keys of this one.
+// Their sign-ins stay behind. ok is false for who is disabled or erased there.
+func (s *Service) Carry(ctx context.Context, from *Service, p *access.Person) (b curfew.PrincipalAdded, ok bool, err error) {
+	name, email := from.Text(ctx, p.ID, p.Name), from.Text(ctx, p.ID, p.Email)
+	if !p.Enabled || p.Kind != curfew.Person || checkPerson(name, email) != nil {
+		return b, false, nil
+	}
+	b, err = s.newPerson(ctx, p.ID, name, email)
+	return b, err == nil, err
 }
 
 func checkPerson(name, email string) error {

@@ -102,6 +102,10 @@ func (s *Service) slow(ctx context.Context, passphrase string, salt []byte) []by
 		return nil
 	}
 	defer func() { <-s.hashes }()
+	return s.hash(passphrase, salt)
+}
+
+func argon(passphrase string, salt []byte) []byte {
 	return argon2.IDKey([]byte(passphrase), salt, argonPasses, argonMemory, argonThreads, argonSize)
 }
 

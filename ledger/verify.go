@@ -40,8 +40,20 @@ type Report struct {
 	Problem  string `json:"problem,omitempty"`
 	Position uint64 `json:"position,omitempty"`
 	Until    uint64 `json:"until,omitempty"`
+	// Restored are the restores that the ledger speaks of. Each is a gap that
+	// somebody with the node's key answers for.
+	Restored []Restored `json:"restored,omitempty"`
 	// Head is the last signed head that fits: a note to keep elsewhere.
 	Head string `json:"head,omitempty"`
+}
+
+// Restored is a lawful way back: the events from Position on took the place of others.
+type Restored struct {
+	Position uint64    `json:"position"`
+	At       time.Time `json:"at"`
+	LostTo   uint64    `json:"lost_to,omitempty"` // the last event that is lost; 0: not known
+	How      string    `json:"how"`
+	Heads    int       `json:"heads"` // witnessed heads that are over lost events
 }
 
 // Verify recomputes every root from the events and compares it with the signed
@@ -121,6 +133,9 @@ func (v *verifying) event(r Record) {
 	v.last = e.Time
 	if e.Kind == curfew.KindNodeAdmitted {
 		v.admit(e)
+	}
+	if e.Kind == curfew.KindLedgerRestored {
+		v.restored(e)
 	}
 	if v.checks.Law != nil && v.unlawful == nil {
 		if v.unlawful = v.checks.Law(e); v.unlawful != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -189,6 +190,48 @@ func TestWitnessFileBindsThePast(t *testing.T) {
 	foreign := grow(t, nil, stranger, ledger.Genesis(stranger))
 	if rep = verify(t, ledger.Live(l), ledger.Checks{Witnessed: [][]byte{foreign[1].Note}}); rep.OK {
 		t.Error("a stranger's witness was passed over")
+	}
+}
+
+func TestARestoreExplainsTheHeadsThatItLost(t *testing.T) {
+	l, s := begun(t)
+	ledgertest.MustAppend(t, l, ledgertest.Start(), ledgertest.Drafts("kept", 2)...)
+	older := mem.New(s)
+	ledgertest.MustAppend(t, older, ledgertest.Start(), ledger.Genesis(s))
+	ledgertest.MustAppend(t, older, ledgertest.Start(), ledgertest.Drafts("kept", 2)...)
+	witnessed := [][]byte{l.Head().Note}
+	for range 3 {
+		ledgertest.MustAppend(t, l, ledgertest.Start(), ledgertest.Drafts("lost", 2)...)
+		witnessed = append(witnessed, l.Head().Note)
+	}
+	restored := func(lostTo int) ledger.Draft {
+		return ledger.Draft{Kind: curfew.KindLedgerRestored, Body: fmt.Appendf(nil, `{"lost_from":4,"lost_to":%d,"how":"take over"}`, lostTo)}
+	}
+	ledgertest.MustAppend(t, older, ledgertest.Start(), restored(9))
+	rep := verify(t, ledger.Live(older), ledger.Checks{Genesis: s.Public(), Witnessed: witnessed})
+	if !rep.OK || len(rep.Restored) != 1 || rep.Restored[0].Position != 4 || rep.Restored[0].Heads != 3 {
+		t.Errorf("a lawful restore: %+v", rep)
+	}
+	ledgertest.MustAppend(t, older, ledgertest.Start(), ledgertest.Drafts("since", 9)...)
+	if rep = verify(t, ledger.Live(older), ledger.Checks{Witnessed: witnessed}); !rep.OK || rep.Restored[0].Heads != 3 {
+		t.Errorf("grown since: %+v", rep)
+	}
+
+	// What the restore does not name is not explained by it, nor what came later.
+	short := mem.New(s)
+	ledgertest.MustAppend(t, short, ledgertest.Start(), ledger.Genesis(s))
+	ledgertest.MustAppend(t, short, ledgertest.Start(), ledgertest.Drafts("kept", 2)...)
+	ledgertest.MustAppend(t, short, ledgertest.Start(), restored(7))
+	if rep = verify(t, ledger.Live(short), ledger.Checks{Witnessed: witnessed}); rep.OK || !strings.Contains(rep.Problem, "rolled back") {
+		t.Errorf("a head over more than the restore names: %+v", rep)
+	}
+	ledgertest.MustAppend(t, l, ledgertest.Start().Add(time.Hour), ledgertest.Drafts("late", 1)...)
+	unknown := mem.New(s)
+	ledgertest.MustAppend(t, unknown, ledgertest.Start(), ledger.Genesis(s))
+	ledgertest.MustAppend(t, unknown, ledgertest.Start(), ledgertest.Drafts("kept", 2)...)
+	ledgertest.MustAppend(t, unknown, ledgertest.Start(), restored(0))
+	if rep = verify(t, ledger.Live(unknown), ledger.Checks{Witnessed: append(witnessed, l.Head().Note)}); rep.OK {
+		t.Error("a head from after the restore is explained by it")
 	}
 }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -34,6 +35,9 @@ func (v *verifying) witnessed() {
 			return
 		}
 		if w.Root != v.tree.Root() {
+			if v.lost(w) {
+				continue
+			}
 			v.fault(v.seen+1, "history was written again: the first %d events are not those of a head that left the machine", w.Size)
 			v.report.Until = w.Size
 			return
@@ -42,8 +46,31 @@ func (v *verifying) witnessed() {
 	}
 }
 
+// restored notes which events a restore says are lost.
+func (v *verifying) restored(e curfew.Event) {
+	var b curfew.LedgerRestored
+	if json.Unmarshal(e.Body, &b) == nil {
+		v.report.Restored = append(v.report.Restored, Restored{Position: e.Position, At: e.Time, LostTo: b.LostTo, How: b.How})
+	}
+}
+
+// lost says whether a witnessed head is over events that a restore says are lost,
+// and counts it there. It must be older than the restore.
+func (v *verifying) lost(w said) bool {
+	for i, r := range v.report.Restored {
+		if r.How == curfew.TakeOver && w.Size >= r.Position && (r.LostTo == 0 || w.Size <= r.LostTo) && !w.Time.After(r.At) {
+			v.report.Restored[i].Heads++
+			return true
+		}
+	}
+	return false
+}
+
 // missedWitness finds a ledger that ends before a witnessed head.
 func (v *verifying) missedWitness() {
+	v.witness = slices.DeleteFunc(v.witness, func(w said) bool {
+		return w.signedBy(v.report.Deployment, append(v.keys, v.admitted...)) && v.lost(w)
+	})
 	if v.report.Problem == "" && len(v.witness) > 0 {
 		size := v.witness[len(v.witness)-1].Size
 		v.fault(v.tree.Size+1, "the ledger was rolled back: a head that left the machine is over %d events, and there are %d", size, v.tree.Size)

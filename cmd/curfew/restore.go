@@ -15,17 +15,45 @@ import (
 	ledgerdb "github.com/curfewhq/curfew/ledger/sqlite"
 )
 
-// restore takes over an older ledger of the same deployment: it appends an event
-// that names what is lost and ends everything that is live.
+// restoring is what `curfew restore` is told.
+type restoring struct {
+	how        string
+	data, node string
+	from       string // of copy and new-key: the other deployment's data
+	fromNode   string
+	deployment string // the new one's name
+}
+
+// restore is the lawful way back to an older ledger of the same deployment, or on
+// to another deployment: a copy, or the successor of one whose node is lost.
 func restore(ctx context.Context, args []string) error {
-	var data, folder, how string
+	var o restoring
 	f := flag.NewFlagSet("curfew restore", flag.ContinueOnError)
-	f.StringVar(&data, "data", "curfew-data", "folder of the ledger, the older one, put back")
-	f.StringVar(&folder, "node", "curfew-node", "folder of this node")
-	f.StringVar(&how, "how", "", "take-over: this is the same deployment, whose newer ledger is lost")
+	f.StringVar(&o.how, "how", "", "take-over: the same deployment goes on from an older ledger, put back in --data; its newer ledger is lost\n"+
+		"copy: another deployment begins with the people and the rules of the one in --from, for example to try things out\n"+
+		"new-key: another deployment begins after the one in --from, whose node folder is lost for good")
+	f.StringVar(&o.data, "data", "curfew-data", "folder of the ledger; of a copy: a new one")
+	f.StringVar(&o.node, "node", "curfew-node", "folder of this node; of a copy: a new one")
+	f.StringVar(&o.from, "from", "", "of copy and new-key: the other deployment's data folder, or a backup of it; it is only read")
+	f.StringVar(&o.fromNode, "from-node", "", "of copy: the other deployment's node folder; it is only read")
+	f.StringVar(&o.deployment, "deployment", "", "of copy and new-key: the new deployment's name, lower-case letters and digits; part of every account's name")
 	if err := f.Parse(args); err != nil {
 		return curfew.Wrap(curfew.Invalid, err, "curfew restore")
 	}
+	switch o.how {
+	case "take-over":
+		return takeOver(ctx, o.data, o.node)
+	case "copy", "new-key":
+		return begin(ctx, o)
+	}
+	return curfew.Errorf(curfew.Invalid, "say which it is: nothing was changed").
+		WithFix("the same deployment, and the newer ledger is lost for good: curfew restore --how take-over; another deployment: --how copy; " +
+			"the node's folder is lost for good: --how new-key; otherwise put the newer file back")
+}
+
+// takeOver appends an event to the older ledger that names what is lost, and ends
+// everything that is live.
+func takeOver(ctx context.Context, data, folder string) error {
 	node, err := ledger.OpenNode(folder)
 	if err != nil {
 		return err
@@ -44,36 +72,17 @@ func restore(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "The ledger in %s has %d events, up to %s.\nThis node has seen %d, up to %s.\n", data, have.Size,
 		have.Time.Format("2006-01-02 15:04:05 MST"), seen.Size, seen.Time.Format("2006-01-02 15:04:05 MST"))
-	switch how {
-	case "take-over":
-	case "copy":
-		return curfew.Errorf(curfew.Invalid, "restoring into a copy under another name is not offered yet").WithFix("if it is the same deployment: curfew restore --how take-over")
-	default:
-		return curfew.Errorf(curfew.Invalid, "say which it is: nothing was changed").
-			WithFix("the same deployment, and the newer ledger is lost for good: curfew restore --how take-over; otherwise put the newer file back")
-	}
 	for _, name := range []string{historyFile, historyFile + "-wal", historyFile + "-shm"} { // it is ahead, and built again
 		if err := os.Remove(filepath.Join(data, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return curfew.Wrap(curfew.Unavailable, err, "remove the history")
 		}
 	}
-	return takeOver(ctx, l, node, seen)
+	return appendRestore(ctx, l, node, seen)
 }
 
-func takeOver(ctx context.Context, l *ledgerdb.Ledger, node *ledger.Node, seen ledger.Head) error {
+func appendRestore(ctx context.Context, l *ledgerdb.Ledger, node *ledger.Node, seen ledger.Head) error {
 	from := l.Head().Size + 1
-	s, err := access.Open(ctx, access.Parts{Ledger: l})
-	if err != nil {
-		return err
-	}
-	run, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- s.Run(run) }()
-	_, err = s.Do(ctx, access.Restore{LedgerRestored: curfew.LedgerRestored{LostFrom: from, LostTo: seen.Size, Head: seen.Note, How: "take over"}})
-	stop()
-	if runErr := <-done; err == nil {
-		err = runErr
-	}
+	err := decideAlone(ctx, l, access.Restore{LedgerRestored: curfew.LedgerRestored{LostFrom: from, LostTo: seen.Size, Head: seen.Note, How: curfew.TakeOver}})
 	if err == nil {
 		err = node.Restart(l.Head())
 	}

@@ -130,7 +130,7 @@ func (r *running) openLedger(ctx context.Context) error {
 	if curfew.CodeOf(err) == curfew.NotFound {
 		if _, statErr := os.Stat(filepath.Join(r.opt.data, "ledger.db")); statErr == nil {
 			return curfew.Errorf(curfew.Corrupt, "there is a ledger in %s and no node in %s", r.opt.data, r.opt.node).
-				WithFix("put the node's folder back; it is never in the same backup as the data")
+				WithFix("put the node's folder back; it is never in the same backup as the data. If it is lost for good: curfew restore --how new-key")
 		}
 		name := r.opt.deployment
 		if name == "" {
@@ -276,7 +276,7 @@ func (r *running) firstLink(ctx context.Context) (string, error) {
 	r.access.View(func(st *access.State) {
 		for id, p := range st.People {
 			joined = joined || p.Joined
-			if st.InGroup(id, curfew.Administrators) {
+			if st.InGroup(id, curfew.Administrators) && (first == "" || id < first) {
 				first = id
 			}
 		}

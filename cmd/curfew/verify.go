@@ -124,6 +124,17 @@ func report(w io.Writer, rep ledger.Report, anchored, asJSON bool) error {
 		}
 	} else if rep.OK {
 		fmt.Fprintf(w, "The ledger of %s is whole: %d events, %d signed heads, up to %s. Every law holds.\n", rep.Deployment, rep.Events, rep.Heads, rep.Last.Format("2006-01-02 15:04:05 MST"))
+		for _, r := range rep.Restored {
+			at := r.At.Format("2006-01-02 15:04:05 MST")
+			switch {
+			case r.How != curfew.TakeOver:
+				fmt.Fprintf(w, "It began on %s after another deployment's ledger (%s); event %d holds that one's last head.\n", at, r.How, r.Position)
+			case r.Heads > 0:
+				fmt.Fprintf(w, "It was restored on %s: what had been written from event %d on is lost, and %d witnessed heads are over it. Ask who did that, and why.\n", at, r.Position, r.Heads)
+			default:
+				fmt.Fprintf(w, "It was restored on %s: what had been written from event %d on is lost. Ask who did that, and why.\n", at, r.Position)
+			}
+		}
 		if !anchored {
 			fmt.Fprintln(w, "It was checked against the key that it names itself. To be sure that it is the right one, give --genesis-key.")
 		}
