@@ -10,8 +10,9 @@ import (
 
 // Parser is PostgreSQL's grammar with a memory of the texts it parsed. Nothing is
 // loaded before the first text or Warm: that takes 1.5 to 3 s of one core and 270 MB
-// while it lasts, 30 MB afterwards. One serves all sessions and is safe for concurrent use; it parses one text at a time, because each
-// parallel parse would load a grammar of its own. The zero value is ready.
+// while it lasts, 30 MB afterwards. One serves all sessions and is safe for concurrent
+// use; it parses one text at a time, because each parallel parse would load a grammar of
+// its own. The zero value is ready.
 type Parser struct {
 	grammar sync.Mutex // held while the parser works
 	broken  error      // guarded by grammar
