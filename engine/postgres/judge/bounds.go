@@ -43,6 +43,7 @@ type level struct {
 	open    string
 	chain   int // since the last comma or AND
 	lasting int // set operations and joins
+	between int // BETWEENs whose AND is still to come
 }
 
 // scales hold the sum over the open levels.
@@ -51,7 +52,8 @@ type scales struct {
 	levels []level
 	weight int
 	pieces int
-	ends   int // of statements
+	ends   int    // of statements
+	last   string // the word before, if no other sign came since; "." after a dot
 }
 
 func (s *scales) top() *level { return &s.levels[len(s.levels)-1] }
@@ -74,14 +76,21 @@ func (s *scales) pop(open string) {
 
 func (s *scales) step() {
 	c := s.rest[0]
-	if !strings.ContainsRune(" \t\r\n\f\v", rune(c)) {
-		s.pieces++
-	}
 	switch {
+	case strings.ContainsRune(" \t\r\n\f\v", rune(c)):
+		s.rest = s.rest[1:]
+		return
 	case strings.HasPrefix(s.rest, "--"):
 		s.line()
+		return
 	case strings.HasPrefix(s.rest, "/*"):
 		s.comment()
+		return
+	}
+	s.pieces++
+	last := s.last
+	s.last = ""
+	switch {
 	case c == '\'':
 		s.quote(false)
 	case c == '"':
@@ -105,11 +114,12 @@ func (s *scales) step() {
 		s.top().lasting = 0
 		s.rest = s.rest[1:]
 	case wordByte(c):
-		s.word()
+		s.word(last)
+	case c == '.':
+		s.last = "."
+		s.rest = s.rest[1:]
 	default:
-		if !strings.ContainsRune(" \t\r\n\f\v.", rune(c)) {
-			s.add(2)
-		}
+		s.add(2)
 		s.rest = s.rest[1:]
 	}
 }
@@ -165,6 +175,8 @@ func (s *scales) quote(escapes bool) {
 	for i := 1; i < len(s.rest); i++ {
 		if escapes && s.rest[i] == '\\' {
 			i++
+		} else if escapes && strings.HasPrefix(s.rest[i:], "''") {
+			i++
 		} else if s.rest[i] == '\'' {
 			s.rest = s.rest[i+1:]
 			if after := strings.TrimLeft(s.rest, " \t\r\n\f\v"); escapes && (strings.HasPrefix(after, "'") || strings.HasPrefix(after, "--")) {
@@ -202,15 +214,36 @@ func wordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
-func (s *scales) word() {
+// word weighs a word by what it may be. Only what surely begins something beside what
+// stands before it, and not within it, takes weight away: not the AND of a BETWEEN, not
+// the FROM of IS DISTINCT FROM, no name after a dot.
+func (s *scales) word(last string) {
 	n, number := 0, s.rest[0] >= '0' && s.rest[0] <= '9' // a number ends before $, a name does not
 	for n < len(s.rest) && (wordByte(s.rest[n]) || s.rest[n] == '$' && !number) {
 		n++
 	}
 	w := strings.ToLower(s.rest[:n])
 	s.rest = s.rest[n:]
+	s.last = w
+	switch {
+	case last == ".":
+		s.add(1)
+	case w == "between":
+		s.top().between++
+		s.add(1)
+	case w == "and" && s.top().between > 0:
+		s.top().between--
+		s.add(1)
+	case w == "from" && last == "distinct":
+		s.add(1)
+	default:
+		s.weighWord(w)
+	}
+}
+
+func (s *scales) weighWord(w string) {
 	switch w {
-	case "and", "or", "then", "when", "else", "from", "where", "values":
+	case "and", "or", "then", "when", "else", "from", "where":
 		s.next()
 	case "case":
 		s.push("case")

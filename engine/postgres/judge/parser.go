@@ -4,14 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/wasilibs/go-pgquery/parser"
 )
 
 // Parser is PostgreSQL's grammar with a memory of the texts it parsed. Nothing is
 // loaded before the first text or Warm: that takes 1.5 to 3 s of one core and 270 MB
-// while it lasts, 30 MB afterwards. One serves all sessions and is safe for concurrent use; it parses one text at a time, because each
-// parallel parse would load a grammar of its own. The zero value is ready.
+// while it lasts, 30 MB afterwards. One serves all sessions and is safe for concurrent
+// use; it parses one text at a time, because each parallel parse would load a grammar of
+// its own. The zero value is ready.
 type Parser struct {
 	grammar sync.Mutex // held while the parser works
 	broken  error      // guarded by grammar
@@ -91,19 +93,43 @@ func (p *Parser) read(text string) *parsed {
 // errBroken: the parser failed inside. What it would say now cannot be believed.
 var errBroken = errors.New("the parser failed; the gateway must be restarted")
 
+// patience is how long the parser may work on one text: the dearest seen take a
+// hundredth of it, loading included.
+const patience = 2 * time.Minute
+
 // call asks the grammar. After a panic its memory may be corrupt, and no parser of
-// this process is asked again by this Parser.
+// this process is asked again by this Parser. Nor if it does not come back: that
+// goroutine cannot be ended, but nobody waits for it.
 func (p *Parser) call(text string) (tree string, err error) {
 	p.grammar.Lock()
 	defer p.grammar.Unlock()
 	if p.broken != nil {
 		return "", p.broken
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			p.broken = errBroken
-			err = fmt.Errorf("%w: %.80v", errBroken, r)
-		}
+	type answer struct {
+		tree string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				answers <- answer{err: fmt.Errorf("%w: %.80v", errBroken, r)}
+			}
+		}()
+		tree, err := parser.ParseToJSON(text)
+		answers <- answer{tree, err}
 	}()
-	return parser.ParseToJSON(text)
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case a := <-answers:
+		if errors.Is(a.err, errBroken) {
+			p.broken = errBroken
+		}
+		return a.tree, a.err
+	case <-late.C:
+		p.broken = errBroken
+		return "", errBroken
+	}
 }

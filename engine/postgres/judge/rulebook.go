@@ -22,3 +22,6 @@ func NewRulebook(parser *Parser, p Permission, c Catalog) *Rulebook {
 func (b *Rulebook) Judge() *Judge {
 	return &Judge{book: b, names: names{map[string]bool{}, map[string]bool{}}}
 }
+
+// Follow makes a session follow a newer rulebook. What it prepared stays prepared.
+func (j *Judge) Follow(b *Rulebook) { j.book = b }
