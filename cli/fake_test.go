@@ -98,6 +98,14 @@ func list[T any](items ...T) client.List[T] {
 	return client.List[T]{Items: items, Position: 41}
 }
 
+func endedGrant() client.Grant {
+	g := aGrant()
+	g.ID, g.Status, g.Sessions, g.Cause, g.CauseText, g.EndedAt, g.Verified = "gr_8R3", "verified", 0, "returned", "it was given back", at(18), at(18)
+	g.Used = client.Used{Sessions: 1, Statements: 14, Rows: 38, Refused: 1}
+	g.Receipt = "Used 18 min of 45 min, 1 session, 14 statements, 38 rows, 1 refused. Seen to be gone at the target 0.3 s after the end."
+	return g
+}
+
 func aGrant() client.Grant {
 	return client.Grant{
 		ID: "gr_7Q2", Request: "rq_1", Principal: "p_alice", Who: "Alice Moreau", Role: "orders/refund-fixer", Resource: "orders-db", Policy: "fix-refunds",
@@ -172,7 +180,7 @@ func world() map[string]handler {
 		"POST /passphrase": gives(struct{}{}), "GET /me": gives(me), "GET /find": gives(offers),
 		"GET /requests": gives(list(aRequest("pending"))), "POST /requests": gives(aRequest("pending")), "GET /requests/rq_1": gives(aRequest("approved")),
 		"POST /requests/rq_1/approve": gives(aRequest("approved")), "POST /requests/rq_1/deny": gives(aRequest("denied")), "POST /requests/rq_1/withdraw": gives(aRequest("withdrawn")),
-		"GET /grants": gives(list(aGrant())), "GET /grants/gr_7Q2": gives(aGrant()), "POST /grants/gr_7Q2/extend": gives(aRequest("pending")),
+		"GET /grants": gives(list(aGrant())), "GET /grants/gr_7Q2": gives(aGrant()), "GET /grants/gr_8R3": gives(endedGrant()), "POST /grants/gr_7Q2/extend": gives(aRequest("pending")),
 		"POST /grants/gr_7Q2/return": done, "POST /grants/gr_7Q2/revoke": done, "POST /grants/gr_7Q2/shorten": done,
 		"POST /grants/gr_7Q2/credential": gives(aCredential()),
 		"GET /sessions":                  gives(list(aSession())), "GET /sessions/s_1": gives(aSession()), "POST /sessions/s_1/cut": done,

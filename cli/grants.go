@@ -98,6 +98,9 @@ func (a *app) showGrant(g client.Grant) {
 		}
 	}
 	a.table("  ", append(rows, []string{"id", clean(g.ID)}))
+	if g.Receipt != "" {
+		a.outf("\n%s\n", prose(g.Receipt))
+	}
 }
 
 // endText says when, why and by whom a grant ended.

@@ -175,7 +175,19 @@ type Grant struct {
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	EndedWhy  string    `json:"ended_why,omitempty"`
 	Verified  time.Time `json:"verified,omitzero" doc:"When nothing of it was left at the target"`
+	Used      Used      `json:"used"`
+	Receipt   string    `json:"receipt,omitempty" doc:"What it came to, in words, once it is over"`
 	Position  uint64    `json:"position"`
+}
+
+// Used is what the sessions of a grant came to; of those that live, their number only.
+type Used struct {
+	Sessions   int   `json:"sessions"`
+	Statements int64 `json:"statements"`
+	Refused    int64 `json:"refused"`
+	Rows       int64 `json:"rows"`
+	Bytes      int64 `json:"bytes"`
+	Cut        int   `json:"cut" doc:"Sessions that did not end by themselves"`
 }
 
 // More asks for more time, or says how much is left of it.

@@ -97,9 +97,13 @@ func change(d Docs, e curfew.Event, lease string, entry *Entry) error {
 	case curfew.KindSessionOpened:
 		return with(e, func(b curfew.SessionOpened) error {
 			var g Grant
-			_, err := d.Load(DocGrant, string(b.Grant), &g)
-			if err != nil {
+			if ok, err := d.Load(DocGrant, string(b.Grant), &g); err != nil {
 				return err
+			} else if ok {
+				g.Used.Sessions++
+				if err := d.Save(DocGrant, string(b.Grant), g); err != nil {
+					return err
+				}
 			}
 			return d.Save(DocSession, string(b.Session), Session{SessionOpened: b, At: e.Time, Role: g.Role, Live: true})
 		})
@@ -107,7 +111,7 @@ func change(d Docs, e curfew.Event, lease string, entry *Entry) error {
 		return with(e, func(b curfew.SessionEnded) error {
 			return edit(d, DocSession, string(b.Session), func(s *Session) error {
 				s.Live, s.Ended, s.Sum = false, e.Time, &b
-				return nil
+				return edit(d, DocGrant, string(s.Grant), func(g *Grant) error { g.Used.add(b); return nil })
 			})
 		})
 	case curfew.KindRecordingWatched:
@@ -185,6 +189,16 @@ func changeGrant(d Docs, e curfew.Event, g *Grant) error {
 	}
 	g.Status, g.Verified = "verified", e.Time
 	return nil
+}
+
+func (u *Used) add(b curfew.SessionEnded) {
+	u.Statements += b.Statements
+	u.Refused += b.Refused
+	u.Rows += b.Rows
+	u.Bytes += b.Bytes
+	if b.Cause != curfew.CauseClosed {
+		u.Cut++
+	}
 }
 
 func viewed(d Docs, b curfew.RecordingWatched) error {

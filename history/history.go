@@ -52,6 +52,17 @@ type Grant struct {
 	Account  string           `json:"account,omitempty"`
 	Trouble  string           `json:"trouble,omitempty"`
 	Kept     []string         `json:"kept,omitempty"`
+	Used     Used             `json:"used,omitzero"`
+}
+
+// Used is what the sessions of a grant came to; of those that live, their number only.
+type Used struct {
+	Sessions   int   `json:"sessions"`
+	Statements int64 `json:"statements"`
+	Refused    int64 `json:"refused"`
+	Rows       int64 `json:"rows"`
+	Bytes      int64 `json:"bytes"`
+	Cut        int   `json:"cut"` // sessions that did not end by themselves
 }
 
 // Session is a session, whole.
