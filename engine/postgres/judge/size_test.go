@@ -4,7 +4,7 @@ package judge
 
 // How many texts the generators make.
 const (
-	bypasses = 4000
-	harmless = 2500
-	compared = 1500
+	bypasses = 2500
+	harmless = 1500
+	compared = 1000
 )
