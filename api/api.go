@@ -43,9 +43,7 @@ type Parts struct {
 	// Doctor runs checks that only the gateway can: targets, disk, clock.
 	Doctor func(context.Context, curfew.Principal) []client.Finding
 	// Export writes the ledger for offline verification.
-	Export func(context.Context, io.Writer) error
-	// Metrics writes what Prometheus reads.
-	Metrics http.Handler
+	Export  func(context.Context, io.Writer) error
 	Version string
 	Log     *slog.Logger
 }
