@@ -31,7 +31,7 @@ var floors = map[string]float64{
 	"engine":  4, "identity": 4.1,
 	"engine/postgres/judge": 4.9, "engine/postgres": 5,
 	"client":  6.1,
-	"gateway": 6.3, "api": 6.3,
+	"gateway": 6.3, "api": 6.3, "metrics": 6.3,
 	"cli":     6.5,
 	"servers": 7.1,
 	"demo":    7.3,

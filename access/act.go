@@ -186,6 +186,13 @@ func (s *Service) Withdrawn(who curfew.Principal, token string) bool {
 	return false
 }
 
+// Unwritten is how many commands have acted and are not in the ledger yet.
+func (s *Service) Unwritten() int {
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	return len(s.acts)
+}
+
 // shutGates ends the permits of all that is barred, and moves ends nearer.
 func (s *Service) shutGates(b bars) {
 	s.endGrants(b.grants)

@@ -111,14 +111,23 @@ func (s *Service) await(ctx context.Context, j *job) error {
 	}
 }
 
+// Silent is how long the turn under way has lasted; 0: none is.
+func (s *Service) Silent(now time.Time) time.Duration {
+	began := s.turning.Load()
+	if began == 0 {
+		return 0
+	}
+	return max(now.Sub(time.Unix(0, began)), 0)
+}
+
 func (s *Service) submit(ctx context.Context, bound <-chan time.Time, j *job) error {
 	select {
 	case <-s.shut:
 		return s.closedError()
 	default:
 	}
-	if began := s.turning.Load(); began != 0 && time.Since(time.Unix(0, began)) > answerBound {
-		return curfew.Errorf(curfew.Unavailable, "the ledger has not answered since %s; nothing was decided", time.Unix(0, began).Format("15:04:05 MST")).
+	if silent := s.Silent(time.Now()); silent > answerBound {
+		return curfew.Errorf(curfew.Unavailable, "the ledger has not answered since %s; nothing was decided", time.Now().Add(-silent).Format("15:04:05 MST")).
 			WithRule("ledger.silent").WithFix("curfew doctor says what is wrong with the ledger")
 	}
 	select {

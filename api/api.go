@@ -45,9 +45,7 @@ type Parts struct {
 	// Setup is what the owner of a target runs once.
 	Setup func(context.Context, curfew.ResourceName) (string, error)
 	// Export writes the ledger for offline verification.
-	Export func(context.Context, io.Writer) error
-	// Metrics writes what Prometheus reads.
-	Metrics http.Handler
+	Export  func(context.Context, io.Writer) error
 	Version string
 	Log     *slog.Logger
 }

@@ -46,10 +46,6 @@ func (s *Server) plainRoutes() {
 	s.mux.HandleFunc("GET /{$}", page("This is a Curfew gateway. Sign in with: curfew login --server <this address>\n"))
 	// A link is never used by looking at it: scanners and previews do (THREATS 17).
 	s.mux.HandleFunc("GET /join", page("To sign in, give this whole address to the command line:\n\n  curfew login '<this address>'\n\nNothing has been used up by opening this page.\n"))
-	if s.parts.Metrics != nil {
-		s.routes = append(s.routes, Route{http.MethodGet, "/metrics", Anybody})
-		s.mux.Handle("GET /metrics", s.parts.Metrics)
-	}
 }
 
 func filterOf(kind, resource, grant, request, session string, from, to time.Time, before uint64, limit int) history.Filter {

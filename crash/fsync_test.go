@@ -64,11 +64,16 @@ func TestFsyncErrors(t *testing.T) {
 	conn, cred := g.connected(people["w1"], grant.ID)
 	stop := g.inject("error=EIO")
 
+	began := time.Now()
 	r, err := people["w2"].Ask(ctx, client.Ask{Role: "shop/reader", For: "30m", Reason: "while the disk fails"})
-	if f := client.FailureOf(err); f == nil {
-		t.Errorf("a grant was acknowledged that is not durable: %+v", r)
+	took := time.Since(began).Round(time.Millisecond)
+	if f := client.FailureOf(err); f == nil || f.Status != 503 || !strings.HasPrefix(f.Code, "ledger.") {
+		t.Errorf("asking while nothing is durable gets: %+v %v", r, err)
 	} else {
-		t.Logf("asking gets %d: %s", f.Status, f.Detail)
+		t.Logf("asking gets, after %s, %d %s: %s", took, f.Status, f.Code, f.Detail)
+	}
+	if took > 8*time.Second {
+		t.Errorf("asking took %s", took)
 	}
 	if c, err := dial(ctx, cred); err == nil {
 		_ = c.Close(ctx)
@@ -94,6 +99,10 @@ func TestFsyncStalls(t *testing.T) {
 	people := g.everybody(pg)
 	grant := g.given(people["w1"])
 	conn, cred := g.connected(people["w1"], grant.ID)
+	out, err := people["w3"].Me(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	stop := g.inject("delay_enter=30000000")
 
 	asked := make(chan string, 1)
@@ -108,10 +117,28 @@ func TestFsyncStalls(t *testing.T) {
 		t.Errorf("somebody was answered while the disk stalled: %q", <-asked)
 	}
 	g.revokedWithinASecond(people["ada"], grant.ID, conn)
+	if done, err := people["ada"].Disable(ctx, out.ID); err != nil || done.Written {
+		t.Errorf("disabling somebody while the disk stalls: %+v %v", done, err)
+	}
+	if _, err := people["w3"].Me(ctx); err == nil {
+		t.Error("who is disabled still reads")
+	}
 	if got := <-asked; got != "" {
 		t.Errorf("the grant %s was acknowledged while nothing was durable", got)
 	}
 	stop()
 	g.start()
 	g.staysRevoked(people["ada"], cred, grant.ID)
+	if _, err := people["w3"].Me(ctx); err == nil {
+		t.Error("who was disabled is signed in again after the gateway was killed")
+	}
+	all, err := people["ada"].People(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all.Items {
+		if p.ID == out.ID && p.Enabled {
+			t.Error("who was disabled is enabled again after the gateway was killed")
+		}
+	}
 }

@@ -24,6 +24,7 @@ type gateway struct {
 	wrap       []string
 	http, pg   string
 	login      string // what the target is reached with
+	flags      []string
 	logs       string // a file beside the folder: what runs on a full disk logs elsewhere
 	run        *child
 	said       map[string]string // of the addresses file
@@ -51,6 +52,7 @@ func (g *gateway) command() *exec.Cmd {
 	in := func(name string) string { return filepath.Join(g.folder, name) }
 	args := append(g.wrap[:len(g.wrap):len(g.wrap)], program, "up", "--data", in("curfew-data"), "--node", in("curfew-node"), "--http", g.http, "--postgres", g.pg,
 		"--deployment", g.deployment, "--admin", "ada@shop.example", "--addresses", in("addresses"))
+	args = append(args, g.flags...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "CURFEW_LOGIN_SHOP="+g.login)
 	return cmd

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +17,6 @@ import (
 
 // lowDisk is when the doctor worries.
 const lowDisk = 1 << 30
-
-// metrics are not offered yet.
-func (r *running) metrics() http.Handler { return nil }
 
 // doctor checks what only the gateway can see.
 func (r *running) doctor(ctx context.Context, by curfew.Principal) []client.Finding {

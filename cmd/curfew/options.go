@@ -16,6 +16,7 @@ type options struct {
 	data, node  string
 	http        string
 	postgres    string
+	metrics     string // "": none
 	deployment  string
 	admin       string
 	credentials string
@@ -37,6 +38,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.node, "node", "curfew-node", "folder of this node's keys and memory; never in the same backup as the data")
 	f.StringVar(&o.http, "http", "127.0.0.1:7080", "address of the API; plain on loopback, TLS elsewhere")
 	f.StringVar(&o.postgres, "postgres", "127.0.0.1:7432", "address for PostgreSQL clients")
+	f.StringVar(&o.metrics, "metrics", "", "loopback address for Prometheus, for example 127.0.0.1:7090; default: none")
 	f.StringVar(&o.deployment, "deployment", "", "name of a new deployment: lower-case letters and digits; part of every account's name")
 	f.StringVar(&o.admin, "admin", "admin@localhost", "e-mail address of a new deployment's first administrator")
 	f.StringVar(&o.credentials, "credentials", "", "folder of target credentials (file:NAME); default: credentials in the node's folder")
@@ -52,6 +54,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, curfew.Errorf(curfew.Invalid, "curfew up takes no arguments, only flags; %.40q is one", f.Arg(0)).WithFix("curfew up --help")
+	}
+	if o.metrics != "" && !loopback(o.metrics) {
+		return o, curfew.Errorf(curfew.Invalid, "--metrics: %.60q is not of this machine alone, and whoever reads metrics signs in nowhere", o.metrics).
+			WithFix("give a loopback address, --metrics 127.0.0.1:7090, and let an agent on this machine pass them on")
 	}
 	for _, text := range strings.Split(notices, ",") {
 		d, err := time.ParseDuration(strings.TrimSpace(text))

@@ -25,7 +25,11 @@ func (r *running) openDoors() error {
 		return err
 	}
 	r.dialer = &reach.Dialer{}
-	for _, address := range []string{r.opt.http, r.opt.postgres} {
+	addresses := []string{r.opt.http, r.opt.postgres}
+	if r.opt.metrics != "" {
+		addresses = append(addresses, r.opt.metrics)
+	}
+	for _, address := range addresses {
 		ln, err := net.Listen("tcp", address)
 		if err != nil {
 			return curfew.Wrap(curfew.Unavailable, err, "listen on %s", address).WithFix("stop what uses it, or choose another address: curfew up --help")
@@ -69,7 +73,7 @@ func (r *running) api() http.Handler {
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
 		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
-		Doctor: r.doctor, Setup: r.setup, Metrics: r.metrics(), Version: version(), Log: r.log,
+		Doctor: r.doctor, Setup: r.setup, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 	})
 }

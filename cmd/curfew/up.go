@@ -22,6 +22,7 @@ import (
 	"github.com/curfewhq/curfew/identity"
 	"github.com/curfewhq/curfew/ledger"
 	ledgerdb "github.com/curfewhq/curfew/ledger/sqlite"
+	"github.com/curfewhq/curfew/metrics"
 	"github.com/curfewhq/curfew/reach"
 	"github.com/curfewhq/curfew/record/local"
 	"github.com/curfewhq/curfew/shelf"
@@ -239,13 +240,29 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 		}
 		return err
 	})
+	if len(r.doors) > 2 {
+		m := metrics.New(r.access)
+		g.run("counting", func() error { return m.Run(ctx) })
+		g.run("metrics", func() error { return serveMetrics(ctx, r.doors[2], m.Handler()) })
+	}
 	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors[1], r.engines["postgres"]) })
+}
+
+// serveMetrics answers Prometheus until ctx ends.
+func serveMetrics(ctx context.Context, ln net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // urgent events end access: this node's memory of them is on disk at once.
 func urgent(k curfew.Kind) bool {
 	switch k {
-	case curfew.KindGrantEnded, curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn,
+	case curfew.KindGrantEnded, curfew.KindGrantShortened, curfew.KindWorkflowClosed, curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn,
 		curfew.KindLinkUsed, curfew.KindPassphraseSet, curfew.KindConfigApplied:
 		return true
 	}
@@ -297,6 +314,9 @@ func (r *running) firstLink(ctx context.Context) (string, error) {
 func (r *running) announce(link string) error {
 	base := r.baseURL()
 	lines := []string{"api " + base, "postgres " + r.doors[1].Addr().String()}
+	if len(r.doors) > 2 {
+		lines = append(lines, "metrics http://"+r.doors[2].Addr().String()+"/metrics")
+	}
 	fmt.Fprintf(os.Stderr, "Curfew is up. Deployment %s, %d events in the ledger.\n  API         %s\n  PostgreSQL  %s\n",
 		r.node.Signer().Deployment(), r.ledger.Head().Size, base, r.doors[1].Addr())
 	if link != "" {
