@@ -127,7 +127,7 @@ func (r rule) says(kind, schema, name, detail string) bool {
 		priv, _, _ := strings.Cut(detail, " ")
 		return privilegeOf(r.verb) == priv && (r.cols == nil || slices.Contains(r.cols, inParens(detail)))
 	case "sequence":
-		return r.verb == use && r.name == name && detail == "USAGE"
+		return r.verb == use && r.name == name && detail == "USAGE" || r.verb == read && r.name == name && r.cols == nil && detail == "SELECT" // as pg_dump reads it
 	case "schema":
 		return r.verb == create
 	}

@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
@@ -65,6 +67,10 @@ func (w *walls) open(ctx context.Context, p *access.Permit, conn *pgconn.PgConn)
 	if err != nil {
 		return nil, err
 	}
+	if encoding := conn.ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return nil, curfew.Errorf(curfew.Denied, "%s is encoded in %s, and statements for a fixed account are judged in UTF8 only", p.Resource().Name, say.Clean(encoding, 40)).
+			WithRule("resource.encoding").WithFix("account: leased")
+	}
 	key := string(p.Grant().ID) + "\x00" + policy.ResourceVersion(p.Resource())
 	w.mu.Lock()
 	b, ok := w.books[key]
@@ -116,41 +122,34 @@ func (r rule) judged() judge.Rule {
 // readCatalog asks the target what the judge must know of it.
 func readCatalog(ctx context.Context, conn *pgconn.PgConn) (judge.Catalog, error) {
 	c := judge.Catalog{Tables: []judge.Table{}}
+	types := pgtype.NewMap()
 	for _, q := range []struct {
 		sql string
-		add func(v []string)
+		add func(v [][]byte) error
 	}{
-		{`SELECT n.nspname, c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-			WHERE c.relkind IN ('r','p','v','m','f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY c.oid, a.attnum`,
-			func(v []string) {
-				if n := len(c.Tables); n == 0 || c.Tables[n-1].Schema != v[0] || c.Tables[n-1].Name != v[1] {
-					c.Tables = append(c.Tables, judge.Table{Schema: v[0], Name: v[1]})
-				}
-				t := &c.Tables[len(c.Tables)-1]
-				t.Columns = append(t.Columns, v[2])
-			}},
-		{`SELECT n.nspname, p.proname, coalesce((SELECT string_agg(format_type(t, NULL), ',' ORDER BY o) FROM unnest(p.proargtypes) WITH ORDINALITY AS a(t, o)), '')
-			FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`,
-			func(v []string) {
-				c.Functions = append(c.Functions, judge.Function{Schema: v[0], Name: v[1], Args: v[2]})
-			}},
-		{`SELECT o.oprname FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE n.nspname <> 'pg_catalog'`,
-			func(v []string) { c.Operators = append(c.Operators, v[0]) }},
-		{`SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-			WHERE t.typtype IN ('e') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
-			func(v []string) { c.Types = append(c.Types, judge.Name{Schema: v[0], Name: v[1]}) }},
+		{judge.TablesQuery, func(v [][]byte) error {
+			t := judge.Table{Schema: string(v[0]), Name: string(v[1])}
+			err := types.Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, v[2], &t.Columns)
+			c.Tables = append(c.Tables, t)
+			return err
+		}},
+		{judge.FunctionsQuery, func(v [][]byte) error {
+			c.Functions = append(c.Functions, judge.Function{Schema: string(v[0]), Name: string(v[1]), Args: string(v[2])})
+			return nil
+		}},
+		{judge.OperatorsQuery, func(v [][]byte) error { c.Operators = append(c.Operators, string(v[0])); return nil }},
+		{judge.TypesQuery, func(v [][]byte) error {
+			c.Types = append(c.Types, judge.Name{Schema: string(v[0]), Name: string(v[1])})
+			return nil
+		}},
 	} {
 		rows := conn.ExecParams(ctx, q.sql, nil, nil, nil, nil)
+		var bad error
 		for rows.NextRow() {
-			var v []string
-			for _, b := range rows.Values() {
-				v = append(v, string(b))
-			}
-			q.add(v)
+			bad = errors.Join(bad, q.add(rows.Values()))
 		}
-		if _, err := rows.Close(); err != nil {
-			return c, curfew.Wrap(curfew.Unavailable, err, "read what the target holds").WithRule("resource.catalog")
+		if _, err := rows.Close(); err != nil || bad != nil {
+			return c, curfew.Wrap(curfew.Unavailable, errors.Join(err, bad), "read what the target holds").WithRule("resource.catalog")
 		}
 	}
 	return c, nil

@@ -113,7 +113,7 @@ func TestAFixedAccountIsJudged(t *testing.T) {
 		_, err := c.Exec(ctx(t), "SET search_path = scratch, public")
 		isRefused(t, err, "statement.parameter")
 		_, err = c.Exec(ctx(t), "SELECT set_config('search_path', 'scratch', false)")
-		isRefused(t, err, "statement.function")
+		isRefused(t, err, "statement.parameter")
 	})
 	t.Run("the grammar's bounds", func(t *testing.T) {
 		_, err := c.Exec(ctx(t), "SELECT "+strings.Repeat("(", 5000)+"1"+strings.Repeat(")", 5000), pgx.QueryExecModeSimpleProtocol)
