@@ -28,7 +28,7 @@ type target struct {
 	until    time.Time                 // guarded by mu
 	fault    func(step string) error   // before the step
 	lost     func(step string) error   // after it: done, and not answered
-	removing func(account string) bool // false: too early
+	removing func(account string) bool // guarded by mu; false: too early
 	patrol   time.Duration
 	t        *testing.T
 }
@@ -84,7 +84,10 @@ func (k *target) Strays(_ context.Context, _ Made, known []string) ([]string, er
 }
 
 func (k *target) Remove(_ context.Context, p Plan, _ Made) (Residue, error) {
-	if k.removing != nil && !k.removing(p.Account) {
+	k.mu.Lock()
+	removing := k.removing
+	k.mu.Unlock()
+	if removing != nil && !removing(p.Account) {
 		k.t.Errorf("%s is removed while its grant lives", p.Account)
 	}
 	err := k.step("remove", func() { delete(k.accounts, p.Account) })
@@ -172,13 +175,13 @@ func TestEveryAccountIsGoneInTheEnd(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := rand.New(rand.NewPCG(seed, 1))
+				r, luck := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2)) // luck is guarded by mu
 				var mu sync.Mutex
 				bad := true
 				flaky := func(string) error {
 					mu.Lock()
 					defer mu.Unlock()
-					if bad && r.IntN(3) == 0 {
+					if bad && luck.IntN(3) == 0 {
 						return errDown
 					}
 					return nil
@@ -186,9 +189,12 @@ func TestEveryAccountIsGoneInTheEnd(t *testing.T) {
 				k := &target{fault: flaky, lost: flaky, patrol: time.Minute}
 				w := newWorld(t, k)
 				defer w.stop()
-				var grants []curfew.GrantID
+				var grants []curfew.GrantID // guarded by mu
+				k.mu.Lock()
 				k.removing = func(account string) bool {
 					early := false
+					mu.Lock()
+					defer mu.Unlock()
 					w.access.View(func(st *access.State) {
 						for _, g := range grants {
 							if l := st.LeaseOf(g); l != nil && l.Account == account {
@@ -198,9 +204,12 @@ func TestEveryAccountIsGoneInTheEnd(t *testing.T) {
 					})
 					return !early
 				}
+				k.mu.Unlock()
 				for range 4 {
 					id := w.ask()
+					mu.Lock()
 					grants = append(grants, id)
+					mu.Unlock()
 					time.Sleep(time.Duration(r.IntN(int(2 * time.Minute))))
 					if r.IntN(2) == 0 {
 						w.do(access.Return{Grant: id, By: alice})
@@ -264,6 +273,8 @@ func TestAStrayConnectionEndsTheGrantAndOursDoNot(t *testing.T) {
 			k.strays = []string{c.stray}
 			k.mu.Unlock()
 			time.Sleep(2 * time.Second) // THREATS 1
+			k.mu.Lock()
+			defer k.mu.Unlock()
 			if w.live(id) == c.ends || slices.Contains(k.killed, c.stray) != c.ends {
 				t.Errorf("with a connection of %s the grant lives: %v, terminated: %v", c.stray, w.live(id), k.killed)
 			}
@@ -281,6 +292,8 @@ func TestTheTargetIsToldOfANearerEnd(t *testing.T) {
 		end := time.Now().Add(time.Minute)
 		w.do(access.Shorten{Grant: id, By: root, Left: time.Minute})
 		time.Sleep(time.Second)
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		if !k.until.Equal(end) {
 			t.Errorf("the target refuses log-ins after %s, the grant ends at %s", k.until, end)
 		}
