@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/seal"
@@ -117,10 +118,11 @@ func segmentPath(folder string, number uint64) string {
 	return filepath.Join(folder, fmt.Sprintf("%012d.journal", number))
 }
 
-// begin starts the next segment and makes it durable.
-func (j *journal) begin() error {
+// begin starts the next segment and makes it durable. first is the number of its
+// first record, needed the older segments that must be there.
+func (j *journal) begin(first uint64, needed []uint64) error {
 	key := seal.NewKey()
-	text, err := json.Marshal(segmentHeader{Journal: j.name, Key: key.Text(), First: j.next, Needed: j.older})
+	text, err := json.Marshal(segmentHeader{Journal: j.name, Key: key.Text(), First: first, Needed: needed})
 	if err != nil {
 		return curfew.Wrap(curfew.Internal, err, "encode a segment's header")
 	}
@@ -142,9 +144,7 @@ func (j *journal) begin() error {
 	if err != nil {
 		return errors.Join(curfew.Wrap(curfew.Unavailable, err, "start a segment of the recordings' journal"), f.Close(), os.Remove(path))
 	}
-	if j.number > 0 {
-		j.older = append(j.older, j.number)
-	}
+	j.older, j.next = needed, first
 	j.file, j.number, j.key, j.size = f, j.number+1, seal.NewRing(key), int64(len(start))
 	return nil
 }
@@ -152,7 +152,7 @@ func (j *journal) begin() error {
 // write adds a record. It is not durable yet.
 func (j *journal) write(pieces []byte) error {
 	if j.file == nil {
-		if err := j.begin(); err != nil {
+		if err := j.begin(j.next, append(slices.Clone(j.older), j.number)); err != nil {
 			return err
 		}
 	}
@@ -184,22 +184,29 @@ func (j *journal) abandon(err error) error {
 	return curfew.Wrap(curfew.Unavailable, err, "write the recordings' journal")
 }
 
-// turn goes on in a new segment once this one is full.
+// turn goes on in a new segment once this one is full. The last record of the old
+// one says so; it is written when the new one is there, and before that takes any.
 func (j *journal) turn() error {
 	if j.file == nil || j.size < segmentBytes {
 		return nil
 	}
-	next := binary.BigEndian.AppendUint64(nil, j.number+1)
-	if err := j.write(appendPiece(nil, piece{kind: pieceNext, data: next})); err != nil {
+	old := *j
+	if err := j.begin(j.next+1, append(slices.Clone(j.older), j.number)); err != nil {
 		return err
 	}
-	if err := j.sync(); err != nil {
-		return err
+	err := old.write(appendPiece(nil, piece{kind: pieceNext, data: binary.BigEndian.AppendUint64(nil, j.number)}))
+	if err == nil {
+		err = old.sync()
 	}
-	old := j.file
-	j.file = nil
-	err := j.begin()
-	return errors.Join(err, old.Close())
+	if err != nil { // old is given up, and the new one has another first number
+		fresh := *j
+		*j = old
+		return errors.Join(err, fresh.file.Close(), removeSegment(j.folder, fresh.number))
+	}
+	if err := old.file.Close(); err != nil {
+		return curfew.Wrap(curfew.Unavailable, err, "write the recordings' journal")
+	}
+	return nil
 }
 
 // retired forgets segments that a durable record names as not needed.

@@ -60,10 +60,9 @@ func (s *Store) recover(folder string) (*journal, error) {
 	if j.name == "" {
 		j.name = rand.Text()
 	}
-	if err := j.begin(); err != nil {
+	if err := j.begin(j.next, nil); err != nil {
 		return nil, err
 	}
-	j.older = nil
 	for _, n := range r.present {
 		err := removeSegment(folder, n)
 		if slices.Contains(r.spoilt, n) {

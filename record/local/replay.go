@@ -100,12 +100,13 @@ func (r *replay) segment(n uint64, b []byte) {
 		r.fault("its segment %d is not what was written", n)
 		return
 	}
-	if older := slices.Index(r.present, n); older > 0 && r.present[older-1] == n-1 && h.First > r.next {
-		r.fault("records %d to %d are missing at the end of its segment %d", r.next, h.First-1, n-1)
-	}
+	before := r.next
 	r.next = h.First
 	r.needed = h.Needed
 	r.records(n, seal.NewRing(key), rest)
+	if r.next > h.First && h.First > before && slices.Contains(h.Needed, n-1) && slices.Contains(r.present, n-1) {
+		r.fault("records %d to %d are missing at the end of its segment %d", before, h.First-1, n-1)
+	}
 }
 
 func (r *replay) header(n uint64, b []byte) (h segmentHeader, rest []byte, err error) {
