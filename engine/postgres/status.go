@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -24,7 +25,7 @@ func (t *turns) idle() bool { return t.asked.Load() == t.answered.Load() }
 
 // isStatus: the statement as it stands, alone, in a simple query.
 func isStatus(b []byte) bool {
-	if len(b) < headerBytes || len(b) > 64 || b[0] != 'Q' {
+	if len(b) < headerBytes || len(b) > 64 || b[0] != 'Q' || bytes.IndexByte(b, '(') < 0 {
 		return false
 	}
 	text := strings.TrimSpace(strings.TrimRight(strings.TrimSpace(string(b[headerBytes:])), "\x00; \t\r\n"))
@@ -64,5 +65,5 @@ func (s *statements) own(text string) record.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ref++
-	return statementItem(s.ref, text, nil)
+	return statementItem(s.ref, text, nil, false)
 }
