@@ -272,6 +272,9 @@ func (w *writer) settle() {
 	}
 	w.mu.Lock()
 	w.settling = false
+	if len(w.fresh)+len(w.underway) == 0 {
+		w.fresh, w.underway = nil, nil // an idle session holds no buffer
+	}
 	if err != nil {
 		w.spoilt = true
 		if w.err == nil {
