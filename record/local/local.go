@@ -52,12 +52,13 @@ type Parts struct {
 
 // Store is a folder of recordings.
 type Store struct {
-	parts Parts
-	pack  *record.Packer
-	slots chan struct{} // bounds the settling under way
-	wake  chan struct{} // has an item when something is dirty
-	hurry chan struct{} // has an item when somebody waits for a step
-	wg    sync.WaitGroup
+	parts  Parts
+	folder string // the journal's
+	pack   *record.Packer
+	slots  chan struct{} // bounds the settling under way
+	wake   chan struct{} // has an item when something is dirty
+	hurry  chan struct{} // has an item when somebody waits for a step
+	wg     sync.WaitGroup
 
 	// The journal and what a step uses again belong to step.
 	journal *journal
@@ -91,7 +92,7 @@ func Open(p Parts) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		parts: p, pack: pack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		parts: p, folder: folder, pack: pack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		live: map[curfew.SessionID]*writer{}, anchors: map[curfew.SessionID][]byte{}, pinned: map[uint64]bool{}, retiring: map[uint64]bool{},
 	}
 	if s.journal, err = s.recover(folder); err != nil {

@@ -41,7 +41,7 @@ func (s *Store) settle() {
 	s.retired = nil
 	s.mu.Unlock()
 	for _, n := range removable {
-		if err := removeSegment(s.journal.folder, n); err != nil {
+		if err := removeSegment(s.folder, n); err != nil {
 			s.parts.Log.Warn("a segment of the recordings' journal could not be removed", "segment", n, "err", err)
 		}
 	}
@@ -121,10 +121,10 @@ func (s *Store) end() error {
 		return err
 	}
 	for _, n := range append(s.journal.older, s.retired...) {
-		err = errors.Join(err, removeSegment(s.journal.folder, n))
+		err = errors.Join(err, removeSegment(s.folder, n))
 	}
 	if err == nil {
-		err = removeSegment(s.journal.folder, s.journal.number)
+		err = removeSegment(s.folder, s.journal.number)
 	}
 	return err
 }
