@@ -13,8 +13,8 @@ import (
 	"github.com/curfewhq/curfew/seal"
 )
 
-// A recording is a header and chunks. Each chunk is a length and a box: items,
-// compressed, sealed under the session's key, with the session, the chunk's
+// A recording is a header and chunks. Each chunk is a length and a box: a mark and
+// items, a line of JSON each, compressed, sealed under the session's key, with the session, the chunk's
 // number and the head before it as associated data. The head after a chunk is
 // SHA-256 of the head before it and the box.
 const (
@@ -23,12 +23,23 @@ const (
 	MaxChunk = 16 << 20
 )
 
+// Mark says how far the store's journal was when a chunk was written: what the
+// journal holds after a crash must reach at least as far.
+type Mark struct {
+	Journal string
+	Record  uint64
+}
+
+// marked is the first line of a chunk: its Mark. Readers never see it.
+const marked Kind = "journal"
+
 // Chain seals or opens the chunks of one recording in order.
 type Chain struct {
 	id   curfew.SessionID
 	ring *seal.Ring
 	next uint64
 	head [32]byte
+	mark Mark // of the chunk opened last
 	pack *Packer
 }
 
@@ -59,6 +70,9 @@ func NewChain(id curfew.SessionID, key seal.Key, p *Packer) *Chain {
 // Head commits to every chunk so far.
 func (c *Chain) Head() [32]byte { return c.head }
 
+// Mark is the mark of the chunk that was opened last.
+func (c *Chain) Mark() Mark { return c.mark }
+
 func (c *Chain) ad() []byte {
 	return seal.Join([]byte("recording"), []byte(c.id), binary.BigEndian.AppendUint64(nil, c.next), c.head[:])
 }
@@ -71,19 +85,16 @@ func (c *Chain) advance(box []byte) {
 	c.next++
 }
 
-// Seal returns the chunk that holds the items, with its length before it.
-func (c *Chain) Seal(items []Item) ([]byte, error) {
-	var plain bytes.Buffer
-	enc := json.NewEncoder(&plain)
-	enc.SetEscapeHTML(false)
-	for i := range items {
-		if err := enc.Encode(&items[i]); err != nil {
-			return nil, curfew.Wrap(curfew.Internal, err, "encode an item")
-		}
+// Seal returns the chunk that holds the lines, as AppendLine writes them, with its
+// length before it. Each line is an item; none is broken in two.
+func (c *Chain) Seal(m Mark, lines []byte) ([]byte, error) {
+	plain := AppendLine(make([]byte, 0, len(lines)+128), &Item{Kind: marked, Text: m.Journal, Ref: m.Record})
+	box := c.ring.Seal(c.ad(), c.pack.enc.EncodeAll(append(plain, lines...), nil))
+	if len(box) > MaxChunk {
+		return nil, curfew.Errorf(curfew.Invalid, "an item of the session %s is too large to be recorded", c.id)
 	}
-	box := c.ring.Seal(c.ad(), c.pack.enc.EncodeAll(plain.Bytes(), nil))
 	c.advance(box)
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(box))), box...), nil
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(box)), uint32(len(box))), box...), nil
 }
 
 // Open reads the next chunk from r: io.EOF where there is none, or one that was torn.
@@ -108,6 +119,10 @@ func (c *Chain) Open(r io.Reader) ([]Item, error) {
 			return items, nil
 		} else if err != nil {
 			return nil, curfew.Wrap(curfew.Corrupt, err, "chunk %d of the recording %s", c.next, c.id)
+		}
+		if it.Kind == marked {
+			c.mark = Mark{Journal: it.Text, Record: it.Ref}
+			continue
 		}
 		items = append(items, it)
 	}

@@ -33,6 +33,9 @@ const (
 	Notice    Kind = "notice"    // what Curfew told the client
 	Cancel    Kind = "cancel"
 	Closed    Kind = "closed"
+	// Broken ends a recording whose gateway ended first: Text says what may be
+	// missing. Its Code is "journal" if more is missing, or may be, than a crash can cost.
+	Broken Kind = "broken"
 )
 
 // Value is a bound value. Text is what a person reads; Null and Binary say what it was.

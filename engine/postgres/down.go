@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -38,7 +39,9 @@ func (r *relay) down() error {
 func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 	b := in.held()
 	pass, answers := 0, int64(0)
-	r.log.received(len(b))
+	r.log.received(len(b), 0)
+	rows := 0
+	defer func() { r.count(&rows) }()
 	for {
 		if *passing > 0 {
 			n := min(*passing, len(b)-pass)
@@ -60,11 +63,12 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		}
 		if !outcome(kind) || whole > maxInspect {
 			if kind == 'D' {
-				r.log.row()
+				rows++
 			}
 			*passing = whole
 			continue
 		}
+		r.count(&rows)
 		instead, err := r.settle(kind, rest[headerBytes:whole])
 		if err != nil {
 			return 0, err
@@ -100,6 +104,14 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		r.turns.answered.Add(answers)
 	}
 	return more, nil
+}
+
+// count hands over the rows that have been seen since the last time.
+func (r *relay) count(rows *int) {
+	if *rows > 0 {
+		r.log.received(0, *rows)
+		*rows = 0
+	}
 }
 
 // write sends bytes to the client; boundary says whether they end a message.
@@ -181,10 +193,11 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 }
 
 func tagOf(body []byte) string {
-	for i, c := range body {
-		if c == 0 {
-			return string(body[:i])
-		}
+	if i := bytes.IndexByte(body, 0); i >= 0 {
+		body = body[:i]
+	}
+	if string(body) == "SELECT 1" {
+		return "SELECT 1" // the most common one needs no memory
 	}
 	return string(body)
 }

@@ -19,7 +19,7 @@ import (
 // Sizes of the relay's buffers: what an idle session holds, and what one message
 // may need that must be seen whole.
 const (
-	idleBuffer  = 4 << 10
+	idleBuffer  = 512
 	bulkBuffer  = 64 << 10
 	smallReads  = 32 // after so many, a large buffer is given back
 	maxMessage  = 64 << 20

@@ -41,16 +41,9 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	}
 	cause, why := curfew.CauseClosed, ""
 	defer func() { s.Close(cause, why) }()
-	res := s.Permit().Resource()
 	target, wall, err := e.connectTarget(s, c.params)
 	if err != nil {
-		if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
-			cause = curfew.CauseProtocol
-		}
-		if ended, over := s.Ended(); over {
-			err = curfew.Errorf(curfew.Lapsed, "your access to %s is over: %s", res.Name, say.Cause(ended.Cause)).WithRule("grant." + string(ended.Cause))
-		}
-		e.turnAway(c, res.Name, err)
+		cause, why = e.noTarget(c, s, err)
 		return
 	}
 	defer func() { _ = target.Conn.Close() }()
@@ -65,6 +58,20 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 		return
 	}
 	cause, why = r.run()
+}
+
+// noTarget tells a client that its target did not let it in, and returns why the
+// session is over. It is apart from serve, whose stack lives as long as the session.
+func (e *Engine) noTarget(c *client, s *session.Session, err error) (cause curfew.Cause, why string) {
+	res := s.Permit().Resource()
+	if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
+		cause = curfew.CauseProtocol
+	}
+	if ended, over := s.Ended(); over {
+		err = curfew.Errorf(curfew.Lapsed, "your access to %s is over: %s", res.Name, say.Cause(ended.Cause)).WithRule("grant." + string(ended.Cause))
+	}
+	e.turnAway(c, res.Name, err)
+	return cause, why
 }
 
 // turnAway tells a client that has proved who it is why it is not let in.

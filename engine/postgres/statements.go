@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,8 @@ type statements struct {
 	texts   map[string]string // guarded by mu; prepared statements that the target has confirmed
 	portals map[string]portal // guarded by mu; likewise
 	pending []pending         // guarded by mu; what the target will answer, in the order it was sent
+	room    []pending         // guarded by mu; what pending begins in when it was empty
+	last    told              // guarded by mu; the text that was looked at last
 	named   int               // guarded by mu; how many of pending name something
 	fresh   []record.Item     // guarded by mu; prepared or bound by messages that have not been sent yet
 	rows    int64             // guarded by mu; of the statement under way
@@ -60,12 +64,57 @@ func cut(s string, most int) string {
 
 // secretive reports whether a statement sets a secret: its literals are masked.
 func secretive(text string) bool {
-	lower := strings.ToLower(text)
-	return strings.Contains(lower, "password") || strings.Contains(lower, "user mapping") || strings.Contains(lower, "dblink") || strings.Contains(lower, "subscription")
+	return mentions(text, "password", "user mapping", "dblink", "subscription")
 }
 
-func statementItem(ref uint64, text string, values []record.Value) record.Item {
-	if secretive(text) {
+// mentions reports whether any of the words, which are lower-case ASCII, is in the
+// text, however it is spelled. It stands on the path of every statement.
+func mentions(text string, words ...string) bool {
+	for i := range len(text) {
+		for _, w := range words {
+			if text[i]|0x20 == w[0] && len(text)-i >= len(w) && foldEqual(text[i:i+len(w)], w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// foldEqual compares a text with a lower-case ASCII word of its length.
+func foldEqual(text, word string) bool {
+	for i := range len(word) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// told is what is known of a text without looking at it again: the same prepared
+// statement is executed many times.
+type told struct {
+	text            string
+	secret, renames bool
+}
+
+// tell looks at a text, unless it is the last one. The caller holds mu.
+func (s *statements) tell(text string) told {
+	if s.last.text == text && text != "" {
+		return s.last
+	}
+	t := told{text: text, secret: secretive(text), renames: mentions(text, "deallocate", "discard", "prepare")}
+	if len(text) <= shortText { // a long one is not held for as long as the session lives
+		s.last = t
+	}
+	return t
+}
+
+func statementItem(ref uint64, text string, values []record.Value, secret bool) record.Item {
+	if secret {
 		text = shape(text)
 		for i := range values {
 			if !values[i].Null {
@@ -78,7 +127,7 @@ func statementItem(ref uint64, text string, values []record.Value) record.Item {
 
 func (s *statements) next(kind byte) uint64 {
 	s.ref++
-	s.pending = append(s.pending, pending{kind: kind, ref: s.ref, began: time.Now()})
+	s.await(pending{kind: kind, ref: s.ref, began: time.Now()})
 	return s.ref
 }
 
@@ -87,22 +136,18 @@ func (s *statements) simple(text string, no *judge.Refusal) record.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if no != nil {
-		it := refusedItem(statementItem(s.next('Q'), text, nil), no)
+		it := refusedItem(statementItem(s.next('Q'), text, nil, s.tell(text).secret), no)
 		s.pending[len(s.pending)-1].is.no = no
 		return it
 	}
 	s.bySQL(text)
-	return statementItem(s.next('Q'), text, nil)
+	return statementItem(s.next('Q'), text, nil, s.tell(text).secret)
 }
 
 // bySQL forgets what names stand for where a statement may give them another
 // meaning; what it says is in the recording itself.
 func (s *statements) bySQL(text string) {
-	if len(s.texts) == 0 {
-		return
-	}
-	lower := strings.ToLower(text)
-	if strings.Contains(lower, "deallocate") || strings.Contains(lower, "discard") || strings.Contains(lower, "prepare") {
+	if len(s.texts) > 0 && s.tell(text).renames {
 		clear(s.texts)
 	}
 }
@@ -127,6 +172,9 @@ func parseParse(body []byte) (name, text string, err error) {
 // mostNamed bounds the names that one client makes us remember.
 const mostNamed = 10_000
 
+// shortText bounds the text that is kept only to save looking at it again.
+const shortText = 4 << 10
+
 // ask adds a message that gives or takes away a name. The caller holds mu.
 func (s *statements) ask(kind byte, name string, is portal) error {
 	if s.named >= mostNamed || len(s.texts) >= mostNamed || len(s.portals) >= mostNamed {
@@ -134,14 +182,14 @@ func (s *statements) ask(kind byte, name string, is portal) error {
 	}
 	p := pending{kind: kind, name: name, is: is}
 	if kind == 'P' || kind == 'B' {
-		it := statementItem(0, is.text, is.values)
+		it := statementItem(0, is.text, is.values, s.tell(is.text).secret)
 		if it.Kind = record.Prepared; is.no != nil {
 			it = refusedItem(it, is.no)
 		}
 		s.fresh = append(s.fresh, it)
 		p.fresh = len(s.fresh)
 	}
-	s.pending = append(s.pending, p)
+	s.await(p)
 	s.named++
 	return nil
 }
@@ -236,20 +284,21 @@ func (s *statements) bind(body []byte) error {
 	return s.ask('B', name, is)
 }
 
+const badBind = "a Bind message of another form"
+
 func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
-	bad := malformed("a Bind message of another form")
 	name, rest, ok1 := take0(body)
 	stmt, rest, ok2 := take0(rest)
 	formats, rest, ok3 := take16s(rest)
 	if !ok1 || !ok2 || !ok3 || len(rest) < 2 {
-		return "", "", nil, bad
+		return "", "", nil, malformed(badBind)
 	}
 	n := int(binary.BigEndian.Uint16(rest))
 	rest = rest[2:]
 	values = make([]record.Value, 0, min(n, 64))
 	for i := range n {
 		if len(rest) < 4 {
-			return "", "", nil, bad
+			return "", "", nil, malformed(badBind)
 		}
 		size := int(int32(binary.BigEndian.Uint32(rest)))
 		rest = rest[4:]
@@ -258,14 +307,14 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 			continue
 		}
 		if size > len(rest) {
-			return "", "", nil, bad
+			return "", "", nil, malformed(badBind)
 		}
-		binaryFormat := len(formats) == 1 && formats[0] == 1 || i < len(formats) && formats[i] == 1
+		binaryFormat := len(formats) == 2 && formats[1] == 1 && formats[0] == 0 || 2*i < len(formats) && binary.BigEndian.Uint16(formats[2*i:]) == 1
 		values = append(values, valueOf(rest[:size], binaryFormat))
 		rest = rest[size:]
 	}
 	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
-		return "", "", nil, bad
+		return "", "", nil, malformed(badBind)
 	}
 	return name, stmt, values, nil
 }
@@ -296,7 +345,11 @@ func (s *statements) execute(body []byte) (record.Item, error) {
 	found, at := s.find('B', name)
 	p := one(found, "(portal "+name+", made by DECLARE)")
 	s.said(at)
-	it := statementItem(s.next('E'), p.text, append([]record.Value(nil), p.values...))
+	secret := s.tell(p.text).secret
+	if secret { // they are masked where they lie
+		p.values = slices.Clone(p.values)
+	}
+	it := statementItem(s.next('E'), p.text, p.values, secret)
 	if p.no != nil {
 		return refusedItem(it, p.no), nil
 	}
@@ -343,6 +396,17 @@ func (s *statements) confirm(kind byte) {
 	s.shift()
 }
 
+// await adds something the target will answer. The caller holds mu.
+func (s *statements) await(p pending) {
+	if s.room == nil {
+		s.room = make([]pending, 0, 4) // as many as one execution of a prepared statement needs
+		if len(s.pending) == 0 {
+			s.pending = s.room
+		}
+	}
+	s.pending = append(s.pending, p)
+}
+
 // shift drops the oldest of what is pending. The caller holds mu.
 func (s *statements) shift() {
 	switch s.pending[0].kind {
@@ -351,14 +415,14 @@ func (s *statements) shift() {
 	}
 	s.pending[0] = pending{}
 	if s.pending = s.pending[1:]; len(s.pending) == 0 {
-		s.pending = nil
+		s.pending = s.room
 	}
 }
 
 func (s *statements) sync() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending = append(s.pending, pending{kind: 'S'})
+	s.await(pending{kind: 'S'})
 }
 
 func (s *statements) copied(n int) {
@@ -367,15 +431,11 @@ func (s *statements) copied(n int) {
 	s.mu.Unlock()
 }
 
-func (s *statements) received(n int) {
+// received counts what the target has sent: bytes, and rows of the statement under way.
+func (s *statements) received(bytes, rows int) {
 	s.mu.Lock()
-	s.bytes += int64(n)
-	s.mu.Unlock()
-}
-
-func (s *statements) row() {
-	s.mu.Lock()
-	s.rows++
+	s.bytes += int64(bytes)
+	s.rows += int64(rows)
 	s.mu.Unlock()
 }
 
@@ -388,7 +448,7 @@ func (s *statements) copyIn() {
 // copyEnd is the client's CopyDone or CopyFail.
 func (s *statements) copyEnd() {
 	s.mu.Lock()
-	s.pending = append(s.pending, pending{kind: 'd'})
+	s.await(pending{kind: 'd'})
 	s.mu.Unlock()
 }
 
@@ -489,26 +549,21 @@ func (s *statements) ready() {
 }
 
 func take0(b []byte) (string, []byte, bool) {
-	for i, c := range b {
-		if c == 0 {
-			return string(b[:i]), b[i+1:], true
-		}
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return "", nil, false
 	}
-	return "", nil, false
+	return string(b[:i]), b[i+1:], true
 }
 
-func take16s(b []byte) ([]uint16, []byte, bool) {
+// take16s takes a counted list of 16-bit numbers; they are a part of b.
+func take16s(b []byte) (list, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return nil, nil, false
 	}
-	n := int(binary.BigEndian.Uint16(b))
-	b = b[2:]
-	if len(b) < 2*n {
+	n := 2 * int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; len(b) < n {
 		return nil, nil, false
 	}
-	out := make([]uint16, n)
-	for i := range out {
-		out[i] = binary.BigEndian.Uint16(b[2*i:])
-	}
-	return out, b[2*n:], true
+	return b[:n], b[n:], true
 }

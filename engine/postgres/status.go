@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -47,7 +48,7 @@ var (
 
 // asks finds such a statement in a whole message.
 func asks(b []byte) (asking, bool) {
-	if len(b) < headerBytes || len(b) > mostAsking || b[0] != 'Q' || binary.BigEndian.Uint32(b[1:]) != uint32(len(b)-1) {
+	if len(b) < headerBytes || len(b) > mostAsking || b[0] != 'Q' || !ownName(b[headerBytes:]) || binary.BigEndian.Uint32(b[1:]) != uint32(len(b)-1) {
 		return asking{}, false
 	}
 	text, err := cstring(b[headerBytes:])
@@ -62,6 +63,15 @@ func asks(b []byte) (asking, bool) {
 		return asking{text: text, column: "extend", more: true, by: strings.ReplaceAll(m[1], "''", "'"), reason: strings.ReplaceAll(m[2], "''", "'")}, true
 	}
 	return asking{}, false
+}
+
+// ownName reports, at little cost, whether the first call of a text may be one of ours.
+func ownName(b []byte) bool {
+	name, _, called := bytes.Cut(b, []byte("("))
+	if n := len("curfew.status"); !called || len(name) < n || !bytes.EqualFold(name[len(name)-n:len(name)-n+7], []byte("curfew.")) {
+		return false
+	}
+	return true
 }
 
 // answer answers such a statement: the target never sees it.
@@ -162,5 +172,5 @@ func (s *statements) own(text string) record.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ref++
-	return statementItem(s.ref, text, nil)
+	return statementItem(s.ref, text, nil, false)
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -190,10 +191,8 @@ func cstring(b []byte) (string, error) {
 	if len(b) == 0 || b[len(b)-1] != 0 {
 		return "", curfew.Errorf(curfew.Invalid, "a statement does not end").WithRule("protocol")
 	}
-	for _, c := range b[:len(b)-1] {
-		if c == 0 {
-			return "", malformed("a zero byte in a statement")
-		}
+	if bytes.IndexByte(b, 0) != len(b)-1 {
+		return "", malformed("a zero byte in a statement")
 	}
 	return string(b[:len(b)-1]), nil
 }

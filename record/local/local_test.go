@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,20 @@ func all(t *testing.T, r record.Reader) ([]record.Item, error) {
 	}
 }
 
+// whole waits until a closed recording has its final name, and returns its bytes.
+func whole(t *testing.T, dir string, id curfew.SessionID) []byte {
+	t.Helper()
+	for {
+		b, err := os.ReadFile(filepath.Join(dir, string(id)+suffix))
+		if err == nil {
+			return b
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestWhatIsWrittenIsReadInOrder(t *testing.T) {
 	for _, mode := range []curfew.RecordMode{curfew.RecordLive, curfew.RecordFirst} {
 		s, _, dir := store(t)
@@ -71,7 +87,7 @@ func TestWhatIsWrittenIsReadInOrder(t *testing.T) {
 		if !errors.Is(err, io.EOF) || len(items) != 201 || items[7].Text != "SELECT 'canary 7'" || !items[7].Values[1].Null {
 			t.Fatalf("%s: %d items, %v", mode, len(items), err)
 		}
-		text, _ := os.ReadFile(filepath.Join(dir, string(h.Session)+".rec"))
+		text := whole(t, dir, h.Session)
 		if strings.Contains(string(text), "canary") || strings.Contains(string(text), "p_1") {
 			t.Fatal("the file says something to those without the key")
 		}
@@ -121,7 +137,11 @@ func TestAFailedRecorderStopsThatSessionAndNoOther(t *testing.T) {
 	s, _, _ := store(t)
 	bad, _ := s.Create(header(curfew.RecordFirst))
 	good, _ := s.Create(header(curfew.RecordFirst))
-	_ = bad.(*writer).file.Close() // as if the disk were gone
+	_ = bad.(*writer).file.Close() // as if its file were gone
+	if err := bad.Write(record.Item{Kind: record.Statement}); err != nil {
+		t.Fatal(err) // the journal has it
+	}
+	bad.(*writer).settle()
 	if err := bad.Write(record.Item{Kind: record.Statement}); err == nil {
 		t.Fatal("an item that is not recorded was let through")
 	}
@@ -137,12 +157,13 @@ func TestTamperingIsFound(t *testing.T) {
 	var anchors [][]byte
 	for i := range 3 {
 		_ = w.Write(record.Item{Kind: record.Statement, Ref: uint64(i)})
+		w.(*writer).spill()
 		head := w.(*writer).chain.Head()
 		anchors = append(anchors, append([]byte(nil), head[:]...))
 	}
 	_ = w.Close(record.Item{Kind: record.Closed})
 	path := filepath.Join(dir, string(h.Session)+".rec")
-	whole, _ := os.ReadFile(path)
+	text := whole(t, dir, h.Session)
 	check := func(name string, text []byte, anchored [][]byte, want string) {
 		t.Helper()
 		if err := os.WriteFile(path, text, 0o600); err != nil {
@@ -156,15 +177,15 @@ func TestTamperingIsFound(t *testing.T) {
 			t.Errorf("%s: %+v", name, rep)
 		}
 	}
-	check("whole", whole, anchors, "")
-	flipped := append([]byte(nil), whole...)
+	check("whole", text, anchors, "")
+	flipped := append([]byte(nil), text...)
 	flipped[len(flipped)-40] ^= 1
 	check("a bit flipped", flipped, anchors, "not what was written")
-	check("cut short", whole[:len(whole)*2/3], anchors, "cut short")
+	check("cut short", text[:len(text)*2/3], anchors, "cut short")
 	other := header(curfew.RecordFirst)
 	w2, _ := s.Create(other)
 	_ = w2.Close(record.Item{Kind: record.Closed})
-	foreign, _ := os.ReadFile(filepath.Join(dir, string(other.Session)+".rec"))
+	foreign := whole(t, dir, other.Session)
 	check("another recording in its place", foreign, anchors, "does not open")
 }
 
@@ -173,8 +194,10 @@ func TestATornTailIsSaid(t *testing.T) {
 	h := header(curfew.RecordFirst)
 	w, _ := s.Create(h)
 	_ = w.Write(record.Item{Kind: record.Statement, Ref: 1})
+	w.(*writer).spill()
 	_ = w.Write(record.Item{Kind: record.Statement, Ref: 2})
-	path := filepath.Join(dir, string(h.Session)+".rec")
+	w.(*writer).spill()
+	path := filepath.Join(dir, string(h.Session)+openSuffix)
 	text, _ := os.ReadFile(path)
 	_ = os.WriteFile(path, text[:len(text)-5], 0o600)
 	s.mu.Lock()
@@ -212,7 +235,8 @@ func TestHeadsAreAnchored(t *testing.T) {
 	w, _ := s.Create(h)
 	go func() { _ = w.Write(record.Item{Kind: record.Statement}) }()
 	for s.anchorsLen() == 0 {
-		s.flushDirty()
+		s.step()
+		s.settle()
 		s.wg.Wait()
 	}
 	s.anchor(context.Background())

@@ -13,15 +13,16 @@ import (
 
 // reader reads one recording, and follows it while its session lives.
 type reader struct {
-	file   *os.File
-	buf    *bufio.Reader
-	head   record.Header
-	chain  *record.Chain
-	live   *writer // nil: the session was over when it was opened
-	offset int64   // of the next chunk
-	base   int64   // where the chunks begin
-	items  []record.Item
-	ended  bool // the closing item has been read
+	file    *os.File
+	buf     *bufio.Reader
+	head    record.Header
+	chain   *record.Chain
+	live    *writer // nil: the session was over when it was opened
+	watched *writer
+	offset  int64 // of the next chunk
+	base    int64 // where the chunks begin
+	items   []record.Item
+	ended   bool // the closing item has been read
 }
 
 func newReader(f *os.File, s *Store, id curfew.SessionID, w *writer) (*reader, error) {
@@ -33,7 +34,7 @@ func newReader(f *os.File, s *Store, id curfew.SessionID, w *writer) (*reader, e
 	if err != nil {
 		return nil, errors.Join(curfew.Wrap(curfew.Unavailable, err, "read the recording of %s", id), f.Close())
 	}
-	return &reader{file: f, buf: bufio.NewReaderSize(f, 64<<10), head: h, chain: record.NewChain(id, key, s.pack), live: w, offset: at, base: at}, nil
+	return &reader{file: f, buf: bufio.NewReaderSize(f, 64<<10), head: h, chain: record.NewChain(id, key, s.pack), live: w, watched: w, offset: at, base: at}, nil
 }
 
 func (r *reader) Header() record.Header { return r.head }
@@ -79,10 +80,10 @@ func (r *reader) durable() (bool, <-chan struct{}) {
 	if r.offset < r.base+w.size {
 		return true, nil
 	}
-	if w.err != nil || w.closed && w.written == w.taken {
+	if w.spoilt || (w.err != nil || w.closed && w.durable == w.taken) && w.filed == w.going {
 		return false, nil
 	}
-	return false, w.changed
+	return false, w.changes()
 }
 
 func (r *reader) chunk() error {
@@ -106,7 +107,13 @@ func (r *reader) end() error {
 	return record.ErrOpen
 }
 
-func (r *reader) Close() error { return r.file.Close() }
+func (r *reader) Close() error {
+	if r.watched != nil {
+		r.watched.watch(-1)
+		r.watched = nil
+	}
+	return r.file.Close()
+}
 
 type counter struct {
 	r io.Reader
@@ -149,6 +156,9 @@ func (s *Store) Verify(id curfew.SessionID, anchors [][]byte) (record.Report, er
 		rep.Items += len(items)
 		for _, it := range items {
 			rep.Closed = it.Kind == record.Closed
+			if it.Kind == record.Broken && it.Code == journalCode {
+				rep.Fault = it.Text
+			}
 		}
 	}
 	if seen < len(anchors) {

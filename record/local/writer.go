@@ -1,7 +1,9 @@
 package local
 
 import (
+	"bytes"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,45 +14,60 @@ import (
 // Bounds of what a writer holds before its session waits, and of one chunk.
 const (
 	mostHeld   = 4 << 20
-	chunkItems = 2 << 20 // bytes of text and values, roughly
+	spillBytes = 256 << 10 // of durable lines: then they go to the file
+	chunkBytes = 2 << 20
+	keepBytes  = 64 << 10 // a larger buffer is not kept for the next step
 )
 
-// writer is the recording of one session.
+// writer is the recording of one session. An item is fresh, then under way to
+// the journal, then ready (durable there), then in the file, then durable there.
 type writer struct {
 	store *Store
 	head  record.Header
+
+	// file and chain are used by whoever has put's token, one at a time.
+	put   chan struct{}
 	file  *os.File
-	chain *record.Chain // only flush uses it
+	chain *record.Chain
 
-	mu      sync.Mutex
-	queue   []record.Item // guarded by mu
-	held    int           // guarded by mu; bytes in queue
-	oldest  time.Time     // guarded by mu; when the first item of queue, or of the flush under way, came
-	written uint64        // guarded by mu; items durable
-	taken   uint64        // guarded by mu; items ever queued
-	busy    bool          // guarded by mu; a flush is under way
-	size    int64         // guarded by mu; durable bytes of the file
-	closed  bool          // guarded by mu; nothing more is taken
-	err     error         // guarded by mu
-	changed chan struct{} // guarded by mu; closed and replaced when written, err or closed changes
+	mu       sync.Mutex
+	start    []byte        // guarded by mu; the file's start, until the journal has it
+	fresh    []byte        // guarded by mu; lines
+	underway []byte        // guarded by mu; lines
+	ready    []byte        // guarded by mu; lines
+	freshAt  time.Time     // guarded by mu; when the first line of fresh came
+	oldest   time.Time     // guarded by mu; likewise of underway
+	taken    uint64        // guarded by mu; items ever queued
+	going    uint64        // guarded by mu; how many of them are under way or durable
+	durable  uint64        // guarded by mu; items durable in the journal
+	marked   bool          // guarded by mu; it is among the store's dirty ones
+	mark     record.Mark   // guarded by mu; how far the journal was at durable
+	watchers int           // guarded by mu; readers that follow: the file is kept up with the journal
+	spilling bool          // guarded by mu; a spill has been started
+	settling bool          // guarded by mu; likewise
+	filed    uint64        // guarded by mu; items in the file
+	size     int64         // guarded by mu; bytes of the file after its start
+	closed   bool          // guarded by mu; nothing more is taken
+	err      error         // guarded by mu; the recording has failed
+	spoilt   bool          // guarded by mu; its file has: the journal is needed until the next start
+	changed  chan struct{} // guarded by mu; nil: nobody waits. Closed when durable, size, err or closed changes
+
+	// Segments that hold items of ready, of the part of the file that may not be
+	// durable, of the part that is being made so. Guarded by mu.
+	inReady, inFile, inSync []uint64
+	named                   bool // guarded by mu; the folder's entry of the file is durable
+	gone                    bool // guarded by mu; all is done
 }
 
-func newWriter(s *Store, h record.Header, f *os.File, c *record.Chain) *writer {
-	return &writer{store: s, head: h, file: f, chain: c, changed: make(chan struct{})}
-}
-
-func sizeOf(it record.Item) int {
-	n := 160 + len(it.Text) + len(it.Error)
-	for _, v := range it.Values {
-		n += 48 + len(v.Text)
-	}
-	return n
+func newWriter(s *Store, h record.Header, f *os.File, start []byte, c *record.Chain) *writer {
+	return &writer{store: s, head: h, file: f, chain: c, start: start, put: make(chan struct{}, 1)}
 }
 
 // Write queues the item. See record.Writer.
 func (w *writer) Write(it record.Item) error {
+	now := time.Now()
 	if it.At.IsZero() {
-		it.At = time.Now().UTC()
+		it.At = now.UTC()
 	}
 	w.mu.Lock()
 	if w.err == nil && w.closed {
@@ -60,32 +77,38 @@ func (w *writer) Write(it record.Item) error {
 		defer w.mu.Unlock()
 		return w.err
 	}
-	if len(w.queue) == 0 && !w.busy {
-		w.oldest = it.At
+	if len(w.fresh) == 0 {
+		w.freshAt = now
 	}
-	w.queue = append(w.queue, it)
-	w.held += sizeOf(it)
+	oldest := w.freshAt
+	if len(w.underway) > 0 {
+		oldest = w.oldest
+	}
+	w.fresh = record.AppendLine(w.fresh, &it)
 	w.taken++
 	mine := w.taken
-	first := len(w.queue) == 1
-	behind := w.held > mostHeld || time.Since(w.oldest) > durableBound
+	first := !w.marked
+	w.marked = true
+	behind := len(w.fresh)+len(w.underway) > mostHeld || len(w.ready) > 2*mostHeld || now.Sub(oldest) > durableBound
 	w.mu.Unlock()
-	if first {
-		w.store.mark(w)
+	urgent := w.head.Mode == curfew.RecordFirst
+	if first || urgent {
+		w.store.dirtied(w, first, urgent)
 	}
-	if w.head.Mode == curfew.RecordFirst || behind {
+	if urgent || behind {
 		return w.wait(mine)
 	}
 	return nil
 }
 
-// wait returns once the first n items are durable, or the recording has failed.
+// wait returns once the first n items are durable and there is room for more, or
+// the recording has failed.
 func (w *writer) wait(n uint64) error {
 	timer := time.NewTimer(stuckBound)
 	defer timer.Stop()
 	for {
 		w.mu.Lock()
-		done, err, changed := w.written >= n, w.err, w.changed
+		done, err, changed := w.durable >= n && len(w.ready) <= 2*mostHeld, w.err, w.changes()
 		w.mu.Unlock()
 		if err != nil || done {
 			return err
@@ -104,58 +127,118 @@ func (w *writer) fail(err error) {
 	defer w.mu.Unlock()
 	if w.err == nil {
 		w.err = err
-		w.announce()
 	}
+	w.announce()
+}
+
+// changes is closed at the next change. The caller holds mu.
+func (w *writer) changes() <-chan struct{} {
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	return w.changed
 }
 
 // announce wakes whoever waits for a change. The caller holds mu.
 func (w *writer) announce() {
-	close(w.changed)
-	w.changed = make(chan struct{})
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
 }
 
-// flush writes what is queued and makes it durable. One flush at a time.
-func (w *writer) flush() {
-	w.mu.Lock()
-	if w.busy || w.err != nil || len(w.queue) == 0 {
-		w.mu.Unlock()
-		return
-	}
-	w.busy = true
-	items := w.queue
-	w.queue, w.held = nil, 0
-	w.mu.Unlock()
-
-	n, err := w.put(items)
-
+// take adds what is fresh to a record of the journal.
+func (w *writer) take(pieces []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.busy = false
+	w.marked = false
+	if w.err != nil || len(w.fresh) == 0 {
+		return pieces
+	}
+	if w.start != nil {
+		pieces = appendPiece(pieces, piece{kind: pieceHeader, session: string(w.head.Session), data: w.start})
+	}
+	pieces = appendPiece(pieces, piece{kind: pieceItems, session: string(w.head.Session), first: w.going + 1, count: w.taken - w.going, data: w.fresh})
+	w.fresh, w.underway = w.underway[:0], w.fresh
+	w.going, w.oldest = w.taken, w.freshAt
+	return pieces
+}
+
+// took says that what take gave is durable, in the segment and up to the record, or failed.
+func (w *writer) took(segment uint64, m record.Mark, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.underway) == 0 {
+		return
+	}
 	if err != nil {
 		if w.err == nil {
 			w.err = err
 		}
+		w.underway = nil
 		w.announce()
 		return
 	}
-	w.written += uint64(len(items))
-	w.size += n
+	w.start = nil
+	w.ready = append(w.ready, w.underway...)
+	if w.underway = w.underway[:0]; cap(w.underway) > keepBytes {
+		w.underway = nil
+	}
+	w.durable, w.mark = w.going, m
+	if !slices.Contains(w.inReady, segment) {
+		w.inReady = append(w.inReady, segment)
+	}
 	w.announce()
-	if len(w.queue) > 0 {
-		w.oldest = w.queue[0].At
-		go w.store.mark(w) // mark takes the store's lock; not under ours
+	if (w.watchers > 0 || len(w.ready) >= spillBytes) && !w.spilling && !w.spoilt {
+		w.spilling = true
+		w.store.wg.Go(w.spill)
 	}
 }
 
-// put writes items as chunks and syncs the file.
-func (w *writer) put(items []record.Item) (n int64, err error) {
-	for len(items) > 0 {
-		size, k := 0, 0
-		for k < len(items) && (k == 0 || size+sizeOf(items[k]) <= chunkItems) {
-			size += sizeOf(items[k])
-			k++
+// spill writes what is ready to the file, not durably: the journal is that.
+func (w *writer) spill() {
+	w.put <- struct{}{}
+	w.mu.Lock()
+	lines, m, upTo := w.ready, w.mark, w.durable
+	w.ready, w.spilling = nil, false
+	for _, n := range w.inReady {
+		if !slices.Contains(w.inFile, n) {
+			w.inFile = append(w.inFile, n)
 		}
-		chunk, err := w.chain.Seal(items[:k])
+	}
+	w.inReady = nil
+	spoilt := w.spoilt
+	w.mu.Unlock()
+	var n int64
+	var err error
+	if !spoilt {
+		n, err = w.chunks(m, lines)
+	}
+	<-w.put
+	w.mu.Lock()
+	w.size += n
+	if err == nil && !spoilt {
+		w.filed = upTo
+	} else if err != nil {
+		w.spoilt = true
+		if w.err == nil {
+			w.err = err
+		}
+	}
+	w.announce()
+	w.mu.Unlock()
+}
+
+// chunks seals lines and writes them. The caller has put's token.
+func (w *writer) chunks(m record.Mark, lines []byte) (n int64, err error) {
+	for len(lines) > 0 {
+		k := min(chunkBytes, len(lines))
+		if end := bytes.LastIndexByte(lines[:k], '\n'); end >= 0 {
+			k = end + 1
+		} else {
+			k += bytes.IndexByte(lines[k:], '\n') + 1
+		}
+		chunk, err := w.chain.Seal(m, lines[:k])
 		if err != nil {
 			return n, err
 		}
@@ -163,16 +246,76 @@ func (w *writer) put(items []record.Item) (n int64, err error) {
 			return n, curfew.Wrap(curfew.Unavailable, err, "write the recording of %s", w.head.Session)
 		}
 		n += int64(len(chunk))
-		items = items[k:]
+		lines = lines[k:]
 	}
-	if err := w.file.Sync(); err != nil {
-		return n, curfew.Wrap(curfew.Unavailable, err, "write the recording of %s", w.head.Session)
-	}
-	head := w.chain.Head()
-	w.store.mu.Lock()
-	w.store.anchors[w.head.Session] = head[:]
-	w.store.mu.Unlock()
 	return n, nil
+}
+
+// settle makes the file durable: the journal is not needed for it any more. Once
+// the recording is closed, the file gets its final name.
+func (w *writer) settle() {
+	w.spill()
+	w.put <- struct{}{}
+	head := w.chain.Head()
+	w.mu.Lock()
+	w.inSync, w.inFile = append(w.inSync, w.inFile...), nil
+	busy, spoilt, named := len(w.inSync) > 0, w.spoilt, w.named
+	w.mu.Unlock()
+	<-w.put
+
+	var err error
+	if busy && !spoilt {
+		err = w.file.Sync()
+		if err == nil && !named {
+			err = syncFolder(w.store.parts.Folder)
+		}
+	}
+	w.mu.Lock()
+	w.settling = false
+	if len(w.fresh)+len(w.underway) == 0 {
+		w.fresh, w.underway = nil, nil // an idle session holds no buffer
+	}
+	if err != nil {
+		w.spoilt = true
+		if w.err == nil {
+			w.err = curfew.Wrap(curfew.Unavailable, err, "write the recording of %s", w.head.Session)
+		}
+		w.announce()
+	}
+	durable := busy && !w.spoilt
+	if durable {
+		w.inSync, w.named = nil, true
+	}
+	over := w.closed && len(w.underway) == 0 && len(w.ready) == 0 && !w.gone || w.closed && w.spoilt && !w.gone
+	if over {
+		w.gone = true
+	}
+	whole := w.err == nil && w.durable == w.taken
+	w.mu.Unlock()
+	if durable {
+		w.store.anchorLater(w.head.Session, head)
+	}
+	if over {
+		w.store.finished(w, whole)
+	}
+}
+
+// needed lists the segments that hold what the file does not hold durably.
+func (w *writer) needed() []uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Concat(w.inReady, w.inFile, w.inSync)
+}
+
+// unsettled reports whether settle has something to do, and claims it.
+func (w *writer) unsettled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.settling || w.gone || len(w.inReady)+len(w.inFile)+len(w.inSync) == 0 && !w.closed || w.spoilt && !w.closed {
+		return false
+	}
+	w.settling = true
+	return true
 }
 
 // Close writes the last item and waits until it is durable.
@@ -180,20 +323,36 @@ func (w *writer) Close(last record.Item) error {
 	err := w.Write(last)
 	w.mu.Lock()
 	n := w.taken
+	again := w.closed
 	w.closed = true
 	w.mu.Unlock()
+	if again {
+		return err
+	}
 	if err == nil {
 		err = w.wait(n)
 	}
-	w.store.mu.Lock()
-	delete(w.store.live, w.head.Session)
-	delete(w.store.dirty, w)
-	w.store.mu.Unlock()
+	w.spill() // so that the file is whole for whoever reads it now
 	w.mu.Lock()
+	if err == nil {
+		err = w.err
+	}
 	w.announce()
 	w.mu.Unlock()
-	if cerr := w.file.Close(); err == nil && cerr != nil {
-		err = curfew.Wrap(curfew.Unavailable, cerr, "close the recording of %s", w.head.Session)
+	if w.unsettled() {
+		w.store.settleSoon(w)
 	}
 	return err
+}
+
+// watch counts a reader that begins or ends. The file is kept up with the journal
+// as long as there is one.
+func (w *writer) watch(n int) {
+	w.mu.Lock()
+	w.watchers += n
+	behind := w.watchers > 0 && len(w.ready) > 0
+	w.mu.Unlock()
+	if behind {
+		w.spill()
+	}
 }
