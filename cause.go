@@ -32,4 +32,5 @@ const (
 	CauseWithdrawn   Cause = "withdrawn"   // the requester withdrew it
 	CauseDenied      Cause = "denied"      // a person said no
 	CauseChanged     Cause = "changed"     // what was asked for changed while it waited
+	CauseBudget      Cause = "budget"      // its statements, rows or bytes are spent
 )

@@ -270,6 +270,7 @@ type (
 		Starts    StartRule     `json:"starts"`
 		Record    RecordMode    `json:"record"`
 		By        []Principal   `json:"by,omitempty"`
+		Budget    Budget        `json:"budget,omitzero"`
 		// Versions of the role and the resource that were approved.
 		RoleVersion     string `json:"role_version"`
 		ResourceVersion string `json:"resource_version"`
@@ -328,6 +329,7 @@ type (
 		Refused    int64         `json:"refused,omitempty"`
 		Rows       int64         `json:"rows,omitempty"`
 		Bytes      int64         `json:"bytes,omitempty"`
+		Spent      Budget        `json:"spent,omitzero"` // of the grant's budget, if it has one
 		Terminated bool          `json:"terminated"`
 		CutTook    time.Duration `json:"cut_took,omitempty"`
 	}

@@ -22,7 +22,19 @@ type Policy struct {
 	Starts        StartRule        `json:"starts"`
 	Record        RecordMode       `json:"record"`
 	Extensions    ExtensionsPolicy `json:"extensions,omitempty"`
+	Budget        Budget           `json:"budget,omitzero"` // of each grant, over all its sessions
 }
+
+// Budget bounds what may be done under a grant; zero: no bound. As what was spent,
+// it counts.
+type Budget struct {
+	Statements int64 `json:"statements,omitempty"`
+	Rows       int64 `json:"rows,omitempty"`  // returned, and changed where the target says how many
+	Bytes      int64 `json:"bytes,omitempty"` // of rows and copies, both ways
+}
+
+// Some reports whether anything is bounded.
+func (b Budget) Some() bool { return b != Budget{} }
 
 // ExtensionsPolicy says whether a live grant may be made longer.
 type ExtensionsPolicy string

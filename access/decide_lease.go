@@ -62,6 +62,18 @@ func (c LeaseRefused) decide(st *State, _ time.Time) ([]Fact, error) {
 	return st.endFor(c.LeaseTrouble, curfew.KindLeaseRefused, curfew.CauseTarget)
 }
 
+// Spend says that the budget of a grant is spent, and ends it.
+type Spend struct{ Grant curfew.GrantID }
+
+func (Spend) takesAway() bool { return true }
+func (c Spend) decide(st *State, _ time.Time) ([]Fact, error) {
+	g := st.Grants[c.Grant]
+	if g == nil || !g.Live() || !g.Budget.Some() {
+		return nil, nil
+	}
+	return []Fact{{curfew.KindGrantEnded, curfew.GrantEnded{Grant: g.ID, Cause: curfew.CauseBudget}}}, nil
+}
+
 // UsedOutside says that the account was used past the gateway, and ends its grant.
 type UsedOutside struct{ curfew.LeaseTrouble }
 

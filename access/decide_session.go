@@ -96,14 +96,22 @@ func refusal(cause curfew.Cause, format string, args ...any) error {
 }
 
 // EndSession says what a session came to.
-type EndSession struct{ curfew.SessionEnded }
+type EndSession struct {
+	curfew.SessionEnded
+	Uncounted bool // what it spent is not known: where that is bounded, the grant ends
+}
 
 func (EndSession) happened() {}
 func (c EndSession) decide(st *State, _ time.Time) ([]Fact, error) {
-	if st.Sessions[c.Session] == nil {
+	s := st.Sessions[c.Session]
+	if s == nil {
 		return nil, nil
 	}
-	return []Fact{{curfew.KindSessionEnded, c.SessionEnded}}, nil
+	facts := []Fact{{curfew.KindSessionEnded, c.SessionEnded}}
+	if g := st.Grants[s.Grant]; c.Uncounted && g != nil && g.Live() && g.Budget.Some() {
+		facts = append(facts, Fact{curfew.KindGrantEnded, curfew.GrantEnded{Grant: g.ID, Cause: curfew.CauseBudget}})
+	}
+	return facts, nil
 }
 
 // CutSession ends one session; its grant goes on.

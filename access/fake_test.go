@@ -243,11 +243,14 @@ func baseConfig() curfew.Config {
 			"db": {Name: "db", Type: "postgres", Address: "db:5432", Login: "env:DB", Account: curfew.Leased},
 		},
 		Roles: map[curfew.RoleName]curfew.Role{
-			"read":  {Name: "read", On: "db", May: []string{"read orders"}, Longest: 2 * time.Hour},
-			"write": {Name: "write", On: "db", May: []string{"update orders"}, Longest: time.Hour},
+			"read":    {Name: "read", On: "db", May: []string{"read orders"}, Longest: 2 * time.Hour},
+			"counted": {Name: "counted", On: "db", May: []string{"read orders"}, Longest: 2 * time.Hour},
+			"write":   {Name: "write", On: "db", May: []string{"update orders"}, Longest: time.Hour},
 		},
 		Policies: map[curfew.PolicyName]curfew.Policy{
 			"reading": {Name: "reading", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"read"},
+				AnswerWithin: 30 * time.Minute, UseWithin: 8 * time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive},
+			"counting": {Name: "counting", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"counted"}, Budget: curfew.Budget{Statements: 10},
 				AnswerWithin: 30 * time.Minute, UseWithin: 8 * time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive},
 			"writing": {Name: "writing", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"write"},
 				Approvals:    []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Group: "payments"}, {Principal: ben}}}},

@@ -194,7 +194,16 @@ func foldGrants(k curfew.Kind) foldFunc {
 	case curfew.KindSessionCut:
 		return nothing
 	case curfew.KindSessionEnded:
-		return on(func(st *State, _ time.Time, b curfew.SessionEnded) { delete(st.Sessions, b.Session) })
+		return on(func(st *State, _ time.Time, b curfew.SessionEnded) {
+			if s := st.Sessions[b.Session]; s != nil {
+				if g := st.Grants[s.Grant]; g != nil && g.Budget.Some() {
+					g.Spent.Statements += b.Spent.Statements
+					g.Spent.Rows += b.Spent.Rows
+					g.Spent.Bytes += b.Spent.Bytes
+				}
+			}
+			delete(st.Sessions, b.Session)
+		})
 	}
 	return nil
 }
@@ -210,7 +219,7 @@ func (st *State) approvedGrant(at time.Time, b curfew.GrantApproved) *Grant {
 	return &Grant{
 		ID: b.Grant, Request: b.Request, Principal: b.Principal, Role: b.Role, Resource: b.Resource, Policy: b.Policy,
 		Workflow: b.Workflow, Record: b.Record, Starts: b.Starts, Duration: b.Duration, NotBefore: b.Start, UseBy: b.UseBy,
-		Approved: at, By: b.By, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
+		Approved: at, By: b.By, Budget: b.Budget, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
 		Leased: st.Config.Resources[b.Resource].Account == curfew.Leased,
 	}
 }

@@ -30,6 +30,8 @@ type Grant struct {
 	Bound     string              `json:"bound,omitempty"`     // the arithmetic behind End, in words
 	Tested    bool                `json:"tested"`              // a test connection went through
 	Sessions  int                 `json:"sessions"`            // opened so far
+	Budget    curfew.Budget       `json:"budget,omitzero"`
+	Spent     curfew.Budget       `json:"spent,omitzero"` // by sessions that are over
 	Cause     curfew.Cause        `json:"cause,omitempty"`
 	EndedBy   curfew.Principal    `json:"ended_by,omitempty"`
 	EndedAt   time.Time           `json:"ended_at,omitzero"`

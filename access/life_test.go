@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -455,6 +456,66 @@ func TestARestartRevivesNothing(t *testing.T) {
 		w.start()
 		if g := w.grant(gid); g.Live() {
 			t.Fatal("an ended grant was revived")
+		}
+	})
+}
+
+// What a session spent before a crash is not known: where that is bounded, unknown means no.
+func TestABudgetDoesNotOutliveWhatIsKnownOfIt(t *testing.T) {
+	inWorld(t, "a crash in a session", func(w *world) {
+		_, gid := w.ask(alice, "counted", time.Hour)
+		w.do(Start{Grant: gid})
+		first, err := w.open(alice, gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.s.CloseSession(w.ctx, first, curfew.SessionEnded{Session: first.Session(), Spent: curfew.Budget{Statements: 3}}); err != nil {
+			t.Fatal(err)
+		}
+		if g := w.grant(gid); g.Spent != (curfew.Budget{Statements: 3}) || g.Budget.Statements != 10 {
+			t.Fatalf("%+v", g)
+		}
+		w.stop() // nothing is open: what was spent is known
+		w.start()
+		synctest.Wait()
+		if g := w.grant(gid); !g.Live() || g.Spent.Statements != 3 {
+			t.Fatalf("%+v", g)
+		}
+		if _, err := w.open(alice, gid); err != nil {
+			t.Fatal(err)
+		}
+		w.stop()
+		w.start()
+		synctest.Wait()
+		if g := w.grant(gid); g.Live() {
+			t.Errorf("%+v", g)
+		}
+		var last curfew.GrantEnded
+		for _, e := range w.l.events {
+			if e.Kind == curfew.KindGrantEnded && json.Unmarshal(e.Body, &last) != nil {
+				t.Error(e)
+			}
+		}
+		if last.Grant != gid || last.Cause != curfew.CauseBudget {
+			t.Errorf("%+v", last)
+		}
+	})
+	inWorld(t, "spent", func(w *world) {
+		_, gid := w.ask(alice, "counted", time.Hour)
+		w.do(Start{Grant: gid})
+		p, err := w.open(alice, gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.do(Spend{Grant: gid})
+		if e, over := p.Ended(); !over || e.Cause != curfew.CauseBudget {
+			t.Fatal(e, over)
+		}
+		_, other := w.ask(alice, "read", time.Hour)
+		w.do(Start{Grant: other})
+		w.do(Spend{Grant: other}) // it has no budget
+		if w.grant(other).Status != Active {
+			t.Fatal("ended by a budget that it has not")
 		}
 	})
 }

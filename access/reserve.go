@@ -184,6 +184,8 @@ func nameOf(c Command) string {
 		return "close workflow"
 	case UsedOutside:
 		return "used outside"
+	case Spend:
+		return "spend"
 	}
 	return ""
 }
@@ -208,6 +210,8 @@ func commandOf(name string, text []byte) (Command, error) {
 		return read[CloseWorkflow](text)
 	case "used outside":
 		return read[UsedOutside](text)
+	case "spend":
+		return read[Spend](text)
 	}
 	return nil, curfew.Errorf(curfew.Corrupt, "the reserve holds %q, which this version does not know", name).WithFix("run the version that wrote it, or a newer one")
 }

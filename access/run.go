@@ -75,7 +75,7 @@ func (s *Service) recover(ctx context.Context) error {
 	})
 	jobs := []*job{newJob(nothingNew{})} // what acted and was not written goes first
 	for _, id := range open {
-		jobs = append(jobs, newJob(EndSession{curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}}))
+		jobs = append(jobs, newJob(EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}, Uncounted: true}))
 	}
 	for _, j := range jobs {
 		s.pushFirst(j)

@@ -231,7 +231,7 @@ func (s *Service) OpenSession(ctx context.Context, c OpenSession) (*Permit, erro
 func (s *Service) CloseSession(ctx context.Context, p *Permit, e curfew.SessionEnded) error {
 	p.Fail(curfew.CauseClosed, "")
 	s.unregister(p)
-	_, err := s.Do(ctx, EndSession{e})
+	_, err := s.Do(ctx, EndSession{SessionEnded: e})
 	return err
 }
 

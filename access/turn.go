@@ -119,7 +119,7 @@ func (s *Service) answer(j *job) {
 	}
 	j.permit.end(Ended{Cause: curfew.CauseLedger, At: time.Now()})
 	s.unregister(j.permit)
-	s.pushFirst(newJob(EndSession{curfew.SessionEnded{Session: j.permit.session, Cause: curfew.CauseLedger}}))
+	s.pushFirst(newJob(EndSession{SessionEnded: curfew.SessionEnded{Session: j.permit.session, Cause: curfew.CauseLedger}}))
 }
 
 // catchUp folds what others have appended.

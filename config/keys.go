@@ -74,6 +74,11 @@ func policyShape() shape {
 		key{name: "starts", about: "When the clock of a grant starts.", example: `"approval"`, shape: words(string(curfew.AtApproval), string(curfew.AtFirstUse))},
 		key{name: "record", about: "live: queued before it is sent; first: durable before it is sent.", example: `"live"`, shape: words(string(curfew.RecordLive), string(curfew.RecordFirst))},
 		key{name: "extensions", about: "none: a live grant is never made longer.", example: `"none"`, shape: words(string(curfew.NoExtensions))},
+		key{name: "budget", about: "What may be done under a grant before it ends, over all its sessions.", example: `{"statements": 200, "rows": 10000}`, shape: tableOf(
+			key{name: "statements", about: "How many statements.", example: `200`, shape: shape{form: amount}},
+			key{name: "rows", about: "How many rows come back or are changed.", example: `10000`, shape: shape{form: amount}},
+			key{name: "bytes", about: "How many bytes of rows and copies, both ways.", example: `10000000`, shape: shape{form: amount}},
+		)},
 	)
 }
 

@@ -61,6 +61,8 @@ func TestEveryFaultHasItsLine(t *testing.T) {
 		{"a need that is text", strings.Replace(small, "who: ops", `who: ops, needs: [incident]`, 1), "is a table of keys"},
 		{"needs that are a table", strings.Replace(small, "who: ops", `who: ops, needs: { incident: open }`, 1), "`needs` is a list"},
 		{"approvals from nobody", strings.Replace(small, "who: ops", `who: ops, needs: [{ approvals: 1 }]`, 1), "approvals from nobody"},
+		{"a budget of nothing", strings.Replace(small, "who: ops", `who: ops, budget: { rows: 0 }`, 1), "`rows` is a whole number from 1 to 1000000000000, not `0`"},
+		{"a budget of something else", strings.Replace(small, "who: ops", `who: ops, budget: { row: 5 }`, 1), "did you mean `rows`?"},
 		{"approvals in words", strings.Replace(small, "who: ops", `who: ops, needs: [{ approvals: one, from: ops }]`, 1), "`approvals` is a number from 1 to 100, not `one`"},
 		{"approvals in hexadecimal", strings.Replace(small, "who: ops", `who: ops, needs: [{ approvals: 0x1, from: ops }]`, 1), "is a number from 1"},
 		{"no approvals", strings.Replace(small, "who: ops", `who: ops, needs: [{ approvals: 0, from: ops }]`, 1), "is a number from 1"},

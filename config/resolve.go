@@ -277,6 +277,9 @@ func (r *resolver) policy(e entry) curfew.Policy {
 		Starts:        curfew.AtApproval,
 		Record:        curfew.RecordLive,
 		Extensions:    curfew.ExtensionsPolicy(value(n.get("extensions"))),
+		Budget: curfew.Budget{
+			Statements: amountOf(n.get("budget").get("statements")), Rows: amountOf(n.get("budget").get("rows")), Bytes: amountOf(n.get("budget").get("bytes")),
+		},
 	}
 	if s := value(n.get("starts")); s != "" {
 		p.Starts = curfew.StartRule(s)
@@ -288,6 +291,12 @@ func (r *resolver) policy(e entry) curfew.Policy {
 		r.need(&p, need)
 	}
 	return p
+}
+
+// amountOf is an amount whose shape was checked; 0 where there is none.
+func amountOf(n *node) int64 {
+	i, _ := strconv.ParseInt(value(n), 10, 64)
+	return i
 }
 
 func hours(n *node) []string {

@@ -55,6 +55,7 @@ policies:
     starts: first use
     record: first
     extensions: none
+    budget: { statements: 200, rows: 10000, bytes: 1000000000 }
   own:
     who: ops
     may have: c
@@ -67,6 +68,7 @@ policies:
 		Approvals: []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Group: "ops"}, {Principal: "p_max"}}, Manager: true, Peer: true}},
 		AtMost:    50 * time.Minute, AnswerWithin: 10 * time.Minute, UseWithin: time.Hour,
 		Starts: curfew.AtFirstUse, Record: curfew.RecordFirst, Extensions: curfew.NoExtensions,
+		Budget: curfew.Budget{Statements: 200, Rows: 10_000, Bytes: 1_000_000_000},
 	}
 	if d := Diff(curfew.Config{Policies: map[curfew.PolicyName]curfew.Policy{"p": want}}, curfew.Config{Policies: map[curfew.PolicyName]curfew.Policy{"p": c.Policies["p"]}}); len(d.All) > 0 {
 		t.Errorf("%v: got %+v", d.Lines(nil), c.Policies["p"])

@@ -40,6 +40,8 @@ func schemaOf(s *shape) map[string]any {
 		m["enum"] = s.words
 	case whole:
 		m["type"], m["minimum"], m["maximum"] = "integer", 1, 100
+	case amount:
+		m["type"], m["minimum"], m["maximum"] = "integer", 1, mostAmount
 	case span:
 		m["type"], m["pattern"] = "string", `^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$`
 	case instant:

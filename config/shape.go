@@ -16,7 +16,8 @@ type form int
 const (
 	text     form = iota // any text
 	word                 // one of a few
-	whole                // a whole number from 1
+	whole                // a whole number from 1 to 100
+	amount               // a whole number from 1 to a million millions
 	span                 // a duration: 45m, 2h, 1h30m, 3d
 	instant              // RFC 3339
 	listOf               // a list of of
@@ -26,6 +27,9 @@ const (
 	either               // one of the alternatives, told apart by their kind
 	free                 // whatever the engine takes
 )
+
+// mostAmount bounds an amount: what JSON holds exactly.
+const mostAmount = 1_000_000_000_000
 
 // shape is what a value must be. The parser checks it and Schema describes it,
 // so that the two cannot differ.
@@ -160,6 +164,10 @@ func (b *book) scalar(n *node, s *shape, what string) {
 	case whole:
 		if i, err := strconv.Atoi(n.text); err != nil || !n.plain || i < 1 || i > 100 || strconv.Itoa(i) != n.text {
 			b.at(n, fmt.Sprintf("%s is a number from 1 to 100, not `%s`", what, bounded(n.text)), "")
+		}
+	case amount:
+		if i, err := strconv.ParseInt(n.text, 10, 64); err != nil || !n.plain || i < 1 || i > mostAmount || strconv.FormatInt(i, 10) != n.text {
+			b.at(n, fmt.Sprintf("%s is a whole number from 1 to %d, not `%s`", what, int64(mostAmount), bounded(n.text)), "")
 		}
 	case span:
 		if _, ok := parseSpan(n.text); !ok {

@@ -50,6 +50,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	sessions map[curfew.SessionID]*session.Session                    // guarded by mu
 	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
+	meters   map[curfew.GrantID]*metered                              // of grants with a budget; guarded by mu
 	refusals refusals
 }
 
@@ -58,7 +59,7 @@ func New(p Parts) *Gateway {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}}
+	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -193,6 +194,10 @@ func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Sess
 		Account: func(ctx context.Context) (session.Account, error) { return g.account(ctx, p) },
 		Done:    func(sum session.Summary) { g.done(p, sum) },
 	}
+	if grant.Budget.Some() {
+		parts.Meter = g.meter(grant.ID)
+		parts.Spent = func() { g.spent(grant.ID) }
+	}
 	if cred.ByHand {
 		parts.More = func(ctx context.Context, d time.Duration, reason string) (string, error) {
 			return g.more(ctx, p, d, reason)
@@ -275,11 +280,12 @@ func (g *Gateway) done(p *access.Permit, sum session.Summary) {
 	defer cancel()
 	err := g.parts.Access.CloseSession(ctx, p, curfew.SessionEnded{
 		Session: sum.Session, Cause: sum.Ended.Cause, Statements: sum.Statements, Refused: sum.Refused, Rows: sum.Rows,
-		Bytes: sum.Bytes, Terminated: sum.Terminated, CutTook: sum.CutTook,
+		Bytes: sum.Bytes, Spent: sum.Spent, Terminated: sum.Terminated, CutTook: sum.CutTook,
 	})
 	if err != nil {
 		g.parts.Log.Error("the end of a session could not be written", "session", sum.Session, "err", err)
 	}
+	g.unmeter(p.Grant().ID) // what it spent is in the state by now, or the grant can open nothing
 }
 
 // Session returns a live session.

@@ -71,6 +71,9 @@ func (k *checker) words(at func(string) []string, p curfew.Policy) {
 	if p.Record != curfew.RecordLive && p.Record != curfew.RecordFirst {
 		k.add(at("record"), fmt.Sprintf("%q is no way to record", p.Record), "live or first")
 	}
+	if p.Budget.Statements < 0 || p.Budget.Rows < 0 || p.Budget.Bytes < 0 {
+		k.add(at("budget"), "a budget cannot be less than nothing", "a whole number from 1, or leave it out")
+	}
 	if p.Extensions != "" && p.Extensions != curfew.NoExtensions {
 		k.add(at("extensions"), fmt.Sprintf("%q is no rule for extensions", p.Extensions), "none, or leave it out")
 	}

@@ -19,6 +19,9 @@ func Policy(p curfew.Policy, names Names) string {
 	if p.AtMost > 0 {
 		parts[0] += " for at most " + Long(p.AtMost)
 	}
+	if p.Budget.Some() {
+		parts[0] += ", with at most " + Budget(p.Budget)
+	}
 	if len(p.Hours) > 0 {
 		parts = append(parts, listText(hoursTexts(p.Hours), "or"))
 	}
@@ -205,4 +208,18 @@ func roleTexts(roles []curfew.RoleName) []string {
 		all = append(all, Clean(string(r), curfew.MaxName))
 	}
 	return all
+}
+
+// Budget says what is bounded: "200 statements and 10000 rows".
+func Budget(b curfew.Budget) string {
+	var all []string
+	for _, x := range []struct {
+		n    int64
+		what string
+	}{{b.Statements, "statement"}, {b.Rows, "row"}, {b.Bytes, "byte"}} {
+		if x.n > 0 {
+			all = append(all, count(x.n, x.what))
+		}
+	}
+	return listText(all, "and")
 }

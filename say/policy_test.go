@@ -26,6 +26,8 @@ func TestPolicyIsReadAloud(t *testing.T) {
 		}, "Anyone in payments may have orders/refund-fixer for at most 45 minutes, Monday to Friday 09:00 to 18:00 Paris time, " +
 			"if an open incident is assigned to them, and after one other person in payments approves. " +
 			"The request lapses after 30 minutes. Everything is recorded."},
+		{"a budget", curfew.Policy{Who: group, Roles: one, AtMost: time.Hour, Budget: curfew.Budget{Statements: 200, Rows: 1}},
+			"Anyone in payments may have orders/read for at most 1 hour, with at most 200 statements and 1 row. Everything is recorded."},
 		{"nothing is asked", curfew.Policy{Who: group, Roles: one}, "Anyone in payments may have orders/read. Everything is recorded."},
 		{"nobody may ask", curfew.Policy{Roles: one}, "Nobody may have orders/read. Everything is recorded."},
 		{"people and several roles", curfew.Policy{Who: []curfew.Subject{{Principal: "p_ben"}, {Principal: "p_x"}}, Roles: []curfew.RoleName{"a", "b", "c"}},

@@ -188,6 +188,8 @@ func Cause(c curfew.Cause) string {
 		return "the gateway's records were restored"
 	case curfew.CauseFreeze:
 		return "a freeze began"
+	case curfew.CauseBudget:
+		return "its budget is spent"
 	}
 	return technical(c)
 }

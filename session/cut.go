@@ -77,7 +77,8 @@ func (s *Session) summary(gone bool) Summary {
 	return Summary{
 		Session: s.parts.Permit.Session(), Ended: ended, Terminated: gone, CutTook: took,
 		Statements: s.counts.statements.Load(), Refused: s.counts.refused.Load(),
-		Rows: s.counts.rows.Load(), Bytes: s.counts.bytes.Load(),
+		Spent: curfew.Budget{Statements: s.spent.statements.Load(), Rows: s.spent.rows.Load(), Bytes: s.spent.bytes.Load()},
+		Rows:  s.counts.rows.Load(), Bytes: s.counts.bytes.Load(),
 	}
 }
 

@@ -38,6 +38,9 @@ type Parts struct {
 	Notices []time.Duration
 	// More asks a person for more time; nil: this session may not.
 	More func(ctx context.Context, d time.Duration, reason string) (answer string, err error)
+	// Meter counts against the grant's budget; nil: it has none. Spent is called when it is spent.
+	Meter *Meter
+	Spent func()
 	// Done is called once, after everything is over.
 	Done func(Summary)
 }
@@ -51,6 +54,7 @@ type Summary struct {
 	Rows       int64
 	Bytes      int64
 	Terminated bool          // work at the target was seen to be gone
+	Spent      curfew.Budget // of the grant's budget
 	CutTook    time.Duration // from the gate's shutting to both legs reset; zero if it was not a cut
 }
 
@@ -69,7 +73,9 @@ type Session struct {
 	inflight atomic.Int64
 	notice   atomic.Pointer[Notice]
 	counts   struct{ statements, refused, rows, bytes atomic.Int64 }
-	finished chan struct{} // closed when everything is over
+	spent    struct{ statements, rows, bytes atomic.Int64 } // of the budget
+	beyond   atomic.Pointer[string]                         // what of the budget is spent
+	finished chan struct{}                                  // closed when everything is over
 
 	mu      sync.Mutex
 	legs    Legs          // guarded by mu
@@ -147,6 +153,10 @@ func (s *Session) Account(ctx context.Context) (Account, error) {
 func (s *Session) Observe(it record.Item) error {
 	switch it.Kind {
 	case record.Statement:
+		if !s.spend(1, 0, 0) {
+			s.Exhausted()
+			return s.refusal()
+		}
 		s.counts.statements.Add(1)
 	case record.Refused:
 		s.counts.refused.Add(1)

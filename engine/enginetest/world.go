@@ -43,6 +43,7 @@ type Options struct {
 	CA         []byte // certificates that Login may name: "sslrootcert=file:ca"
 	Roles      map[curfew.RoleName][]string
 	Record     curfew.RecordMode // "": live
+	Budget     curfew.Budget     // of every grant
 	Agreed     bool              // the administrator must agree to what is asked for, and does in Grant
 	Notices    []time.Duration
 	TLS        *tls.Config
@@ -166,7 +167,7 @@ func (w *World) populate(ctx context.Context, opt Options) error {
 		c.Roles[name] = curfew.Role{Name: name, On: opt.Resource.Name, May: may, Longest: 2 * time.Hour}
 		c.Policies[curfew.PolicyName(name)] = curfew.Policy{
 			Name: curfew.PolicyName(name), Who: []curfew.Subject{{Group: "people"}}, Roles: []curfew.RoleName{name},
-			AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt),
+			AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt), Budget: opt.Budget,
 		}
 	}
 	_, err = w.Access.Do(ctx, access.Propose{Change: w.Access.Plan(c), Author: w.admin})

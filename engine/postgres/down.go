@@ -62,6 +62,9 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			break
 		}
 		if !outcome(kind) || whole > maxInspect {
+			if (kind == 'D' || kind == 'd') && !r.afford(whole) {
+				return 0, r.exhausted(b[:pass])
+			}
 			if kind == 'D' {
 				rows++
 			}
@@ -70,6 +73,9 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		}
 		r.count(&rows)
 		instead, err := r.settle(kind, rest[headerBytes:whole])
+		if errors.Is(err, errBeyond) {
+			return 0, r.exhausted(b[:pass])
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -104,6 +110,40 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		r.turns.answered.Add(answers)
 	}
 	return more, nil
+}
+
+// errBeyond says that the budget does not hold an answer.
+var errBeyond = errors.New("beyond the budget")
+
+// exhausted gives the client what its budget held, and ends the session; the
+// farewell says why.
+func (r *relay) exhausted(last []byte) error {
+	err := r.write(last, true)
+	r.s.Exhausted()
+	if err != nil {
+		return err
+	}
+	return errTargetLeft
+}
+
+// afford takes a row, or a piece of a copy, from the budget.
+func (r *relay) afford(bytes int) bool {
+	if !r.s.Metered() {
+		return true
+	}
+	r.returned++
+	return r.s.Spend(1, int64(bytes))
+}
+
+// changed takes what a statement changed, beyond the rows that came back, from the
+// budget. It is known when it is done: what is not committed is rolled back.
+func (r *relay) changed(tag string) bool {
+	if !r.s.Metered() {
+		return true
+	}
+	n := rowsOf(tag) - r.returned
+	r.returned = 0
+	return r.s.Spend(max(n, 0), 0)
 }
 
 // count hands over the rows that have been seen since the last time.
@@ -161,7 +201,13 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 	var ok bool
 	switch kind {
 	case 'C':
-		it, ok = r.log.complete(tagOf(body))
+		tag := tagOf(body)
+		if it, ok = r.log.complete(tag); !r.changed(tag) {
+			if ok {
+				_ = r.s.Observe(it)
+			}
+			return nil, errBeyond
+		}
 	case 'I':
 		it, ok = r.log.complete("")
 	case 's':

@@ -46,6 +46,8 @@ type relay struct {
 	toClient sync.Mutex
 	boundary bool // guarded by toClient
 
+	returned int64 // rows of the statement under way, where there is a budget; down's
+
 	turns    turns
 	leaving  atomic.Bool // the client said good-bye: the target may close
 	lastWord atomic.Bool // the target said itself why it closes

@@ -72,7 +72,7 @@ func (b *buffer) likely() int {
 // all whole ones that a read has brought in one write.
 func (r *relay) up() error {
 	in := newBuffer()
-	frames := framing{message: r.message, copied: r.log.copied}
+	frames := framing{message: r.message, copied: r.copied}
 	need := headerBytes
 	for {
 		in.room(need)
@@ -111,6 +111,14 @@ func (r *relay) up() error {
 			more = max(arrived, bulkBuffer) // a length is a claim: room grows with what has arrived
 		}
 		need = max(more, headerBytes, in.likely())
+	}
+}
+
+// copied is so much of a copy that is about to go on; beyond the budget it does not.
+func (r *relay) copied(bytes int) {
+	r.log.copied(bytes)
+	if !r.s.Spend(0, int64(bytes)) {
+		r.s.Exhausted()
 	}
 }
 

@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine/enginetest"
+)
+
+func budgeted(t *testing.T, deployment string, b curfew.Budget) *enginetest.World {
+	return world(t, deployment, func(o *enginetest.Options) { o.Budget = b })
+}
+
+// spent asks that the grant ended because its budget was spent, and opens nothing more.
+func spent(t *testing.T, w *enginetest.World, g enginetest.Grant, err error) {
+	t.Helper()
+	e := new(pgconn.PgError)
+	if errors.As(err, &e) && (e.Code != "57P01" || !strings.Contains(e.Detail, "Its budget is spent")) {
+		t.Errorf("the farewell was %+v", e)
+	}
+	w.Await(g.ID, access.Gone)
+	if _, err := pgx.Connect(ctx(t), throughURL(w, g, "")); err == nil || !strings.Contains(err.Error(), "28000") {
+		t.Errorf("it opens another session: %v", err)
+	}
+}
+
+func TestABudgetOfStatementsIsMetExactly(t *testing.T) {
+	w := budgeted(t, "budgetstatements", curfew.Budget{Statements: 10})
+	g := w.Grant("write", time.Hour)
+	a, b := through(t, w, g, ""), through(t, w, g, "")
+	simple := pgx.QueryExecModeSimpleProtocol
+	for i := range 10 { // over both sessions together
+		if _, err := []*pgx.Conn{a, b}[i%2].Exec(ctx(t), "INSERT INTO orders (cust) VALUES ('counted')", simple); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	_, err := a.Exec(ctx(t), "INSERT INTO orders (cust) VALUES ('counted')", simple)
+	if err == nil {
+		t.Error("an eleventh went through")
+	}
+	spent(t, w, g, err)
+	if _, err := b.Exec(ctx(t), "SELECT 1", simple); err == nil {
+		t.Error("the other session goes on")
+	}
+	if n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM orders WHERE cust = 'counted'"); err != nil || n != "10" {
+		t.Error(n, err)
+	}
+	_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'counted'")
+}
+
+func TestABudgetOfRowsIsMetExactly(t *testing.T) {
+	w := budgeted(t, "budgetrows", curfew.Budget{Rows: 250})
+	t.Run("in the middle of a result, over several sessions", func(t *testing.T) {
+		g := w.Grant("read", time.Hour)
+		for range 2 {
+			c := through(t, w, g, "")
+			var n int
+			if err := c.QueryRow(ctx(t), "SELECT count(*) FROM (SELECT id FROM orders LIMIT 60) x").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			if got := rowsUntilTheEnd(t, c, "SELECT id FROM orders WHERE id <= 60"); got != 60 {
+				t.Fatal(got)
+			}
+			_ = c.Close(ctx(t))
+		}
+		// 122 are gone: 128 are left.
+		c := through(t, w, g, "")
+		if got := rowsUntilTheEnd(t, c, "SELECT repeat('x', 3000) FROM generate_series(1, 100000)"); got != 128 {
+			t.Errorf("%d rows came through, 128 were left", got)
+		}
+		spent(t, w, g, nil)
+	})
+	t.Run("a copy out", func(t *testing.T) {
+		g := w.Grant("read", time.Hour)
+		c := through(t, w, g, "")
+		var lines lineCount
+		_, err := c.PgConn().CopyTo(ctx(t), &lines, "COPY (SELECT * FROM generate_series(1, 100000)) TO STDOUT")
+		if err == nil || lines != 250 {
+			t.Error(lines, err)
+		}
+		spent(t, w, g, err)
+	})
+	t.Run("what is changed", func(t *testing.T) {
+		g := w.Grant("write", time.Hour)
+		c := through(t, w, g, "")
+		tx, err := c.Begin(ctx(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.Exec(ctx(t), "INSERT INTO orders (cust) SELECT 'counted' FROM generate_series(1, 251)")
+		if err == nil {
+			t.Error("251 were changed")
+		}
+		spent(t, w, g, err)
+		if n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM orders WHERE cust = 'counted'"); err != nil || n != "0" {
+			t.Error(n, err)
+		}
+	})
+}
+
+func TestABudgetOfBytesIsMetExactly(t *testing.T) {
+	w := budgeted(t, "budgetbytes", curfew.Budget{Bytes: 1 << 20})
+	g := w.Grant("write", time.Hour)
+	c := through(t, w, g, "")
+	_, err := c.PgConn().CopyFrom(ctx(t), strings.NewReader(strings.Repeat("counted\t1\n", 200_000)), "COPY orders (cust, total) FROM STDIN")
+	if err == nil {
+		t.Error("2 MB went in")
+	}
+	spent(t, w, g, err)
+	g = w.Grant("read", time.Hour)
+	c = through(t, w, g, "")
+	if got := rowsUntilTheEnd(t, c, "SELECT repeat('x', 1013) FROM generate_series(1, 100000)"); got != 1024 { // 1 + 4 + 2 + 4 + 1013 bytes each
+		t.Errorf("%d rows of 1 KiB came through", got)
+	}
+	spent(t, w, g, nil)
+}
+
+type lineCount int
+
+func (n *lineCount) Write(b []byte) (int, error) {
+	*n += lineCount(strings.Count(string(b), "\n"))
+	return len(b), nil
+}
+
+func rowsUntilTheEnd(t *testing.T, c *pgx.Conn, sql string) (n int) {
+	t.Helper()
+	rows, err := c.Query(context.Background(), sql, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return 0
+	}
+	for rows.Next() {
+		n++
+	}
+	rows.Close()
+	return n
+}

@@ -1,0 +1,74 @@
+package session
+
+import (
+	"sync/atomic"
+
+	"github.com/curfewhq/curfew"
+)
+
+// Meter counts what the live sessions of one grant spend together, against its
+// budget. Safe for concurrent use.
+type Meter struct {
+	limit                   curfew.Budget
+	statements, rows, bytes atomic.Int64
+}
+
+// NewMeter starts where sessions that are over have left it.
+func NewMeter(limit, spent curfew.Budget) *Meter {
+	m := &Meter{limit: limit}
+	m.statements.Store(spent.Statements)
+	m.rows.Store(spent.Rows)
+	m.bytes.Store(spent.Bytes)
+	return m
+}
+
+// spend reports whether all of it was within the budget.
+func (m *Meter) spend(statements, rows, bytes int64) (what string, ok bool) {
+	for _, x := range []struct {
+		n, limit int64
+		count    *atomic.Int64
+		what     string
+	}{
+		{statements, m.limit.Statements, &m.statements, "statements"}, {rows, m.limit.Rows, &m.rows, "rows"}, {bytes, m.limit.Bytes, &m.bytes, "bytes"},
+	} {
+		if x.n > 0 && x.count.Add(x.n) > x.limit && x.limit > 0 {
+			return x.what, false
+		}
+	}
+	return "", true
+}
+
+// Metered reports whether what the session does is counted against a budget.
+func (s *Session) Metered() bool { return s.parts.Meter != nil }
+
+// Spend takes rows and bytes from the budget before they go on. False says that
+// they are beyond it and must not go on: the caller sends what came before them,
+// and then calls Exhausted.
+func (s *Session) Spend(rows, bytes int64) bool { return s.spend(0, rows, bytes) }
+
+func (s *Session) spend(statements, rows, bytes int64) bool {
+	m := s.parts.Meter
+	if m == nil {
+		return true
+	}
+	s.spent.statements.Add(statements)
+	s.spent.rows.Add(rows)
+	s.spent.bytes.Add(bytes)
+	what, ok := m.spend(statements, rows, bytes)
+	if !ok {
+		s.beyond.Store(&what)
+	}
+	return ok
+}
+
+// Exhausted ends the session and its grant after Spend has said no.
+func (s *Session) Exhausted() {
+	what := s.beyond.Load()
+	if what == nil || s.Permit().Over() {
+		return
+	}
+	s.Permit().Fail(curfew.CauseBudget, "its "+*what+" are spent")
+	if s.parts.Spent != nil {
+		go s.parts.Spent() // it writes; the gate is shut already
+	}
+}
