@@ -43,7 +43,11 @@ func (a *app) grants(ctx context.Context, in client.Listing, ended bool) error {
 	}
 	return emitAll(a, "grant", shown, func(items []client.Grant) {
 		if len(items) == 0 {
-			a.note("No grants. What you can ask for: curfew find")
+			if ended {
+				a.note("No grants. What you can ask for: curfew find")
+			} else {
+				a.note("No live grants. Those that are over: curfew grants --ended. What you can ask for: curfew find")
+			}
 			return
 		}
 		var rows [][]string

@@ -77,7 +77,7 @@ func (a *app) showSession(s client.Session) {
 	a.outf("%s\n", a.bold(clean(s.Who)+" on "+clean(s.Resource)+" as "+clean(s.Role)))
 	rows := [][]string{
 		{"state", a.sessionState(s)}, {"opened", a.clock(s.Opened)}, {"from", clean(s.Client) + " " + clean(s.Program)},
-		{"work", fmt.Sprintf("%d statements, %d refused, %d rows, %d bytes", s.Statements, s.Refused, s.Rows, s.Bytes)},
+		{"work", fmt.Sprintf("%s, %d refused, %s, %s", plural(int(s.Statements), "statement"), s.Refused, plural(int(s.Rows), "row"), plural(int(s.Bytes), "byte"))},
 	}
 	if s.CutTook != "" {
 		rows = append(rows, []string{"the cut", "took " + clean(s.CutTook)})
@@ -186,5 +186,5 @@ func outcome(it client.Item) string {
 	if it.Error != "" || it.Code != "" {
 		return strings.TrimSpace("error " + clean(it.Code) + " " + prose(it.Error))
 	}
-	return fmt.Sprintf("%s · %d rows · %d bytes · %s", clean(it.Tag), it.Rows, it.Bytes, took)
+	return fmt.Sprintf("%s · %s · %s · %s", clean(it.Tag), plural(int(it.Rows), "row"), plural(int(it.Bytes), "byte"), took)
 }

@@ -185,6 +185,9 @@ func (s *Session) Finished() <-chan struct{} { return s.finished }
 // Ended says why the session is over; ok is false while it lives.
 func (s *Session) Ended() (e access.Ended, ok bool) { return s.parts.Permit.Ended() }
 
+// Denied counts something that the target itself refused for want of rights.
+func (s *Session) Denied() { s.counts.refused.Add(1) }
+
 // More asks a person for more time, and says who was asked.
 func (s *Session) More(ctx context.Context, d time.Duration, reason string) (answer string, err error) {
 	if s.parts.More == nil {

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -348,6 +349,28 @@ func (w *World) Sessions(id curfew.GrantID) (out []curfew.SessionID) {
 		}
 	}
 	return out
+}
+
+// Ended waits for the end of a session of the grant and returns what it came to.
+func (w *World) Ended(id curfew.GrantID) curfew.SessionEnded {
+	w.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		sessions := w.Sessions(id)
+		events, err := w.ledger.Read(context.Background(), 1, 1<<20)
+		must(w.t, err)
+		for _, e := range events {
+			var b curfew.SessionEnded
+			if e.Kind != curfew.KindSessionEnded {
+				continue
+			}
+			must(w.t, json.Unmarshal(e.Body, &b))
+			if slices.Contains(sessions, b.Session) {
+				return b
+			}
+		}
+	}
+	w.t.Fatalf("no session of %s ends", id)
+	return curfew.SessionEnded{}
 }
 
 // Items reads a recording: to its end if the session is over, else what is there.

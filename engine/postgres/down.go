@@ -221,7 +221,9 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 			r.log.failed(code, message) // what is behind it in line is over as well
 			return refusalWords(no).Encode(nil)
 		}
-		it, ok = r.log.failed(code, message)
+		if it, ok = r.log.failed(code, message); code == insufficientPrivilege {
+			r.s.Denied()
+		}
 	case 'Z':
 		r.log.ready()
 		if len(body) == 1 {

@@ -498,3 +498,24 @@ func TestStatusIsAnsweredByTheGateway(t *testing.T) {
 		t.Error("the target saw it")
 	}
 }
+
+// What the target itself refuses for want of rights is counted with what we refuse.
+func TestRefusalsAreCounted(t *testing.T) {
+	for name, w := range map[string]*enginetest.World{"leased": world(t, "counted"), "fixed": fixed(t, "fixedcounted")} {
+		g := w.Grant("write", time.Hour)
+		c := through(t, w, g, "")
+		for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+			if _, err := c.Exec(ctx(t), "SELECT * FROM salaries", mode); err == nil {
+				t.Error("not refused")
+			}
+			if _, err := c.Exec(ctx(t), "SELECT 1/0", mode); err == nil {
+				t.Error("an error of another kind did not come")
+			}
+		}
+		_ = c.Close(ctx(t))
+		sum := w.Ended(g.ID)
+		if sum.Refused != 2 {
+			t.Errorf("%s: %+v", name, sum)
+		}
+	}
+}

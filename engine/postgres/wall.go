@@ -177,13 +177,16 @@ func spoil(text []byte) {
 	text[0] = '}' // an empty text is never refused
 }
 
+// insufficientPrivilege is how the target refuses for want of rights.
+const insufficientPrivilege = "42501"
+
 // syntaxError is how the target answers what was spoiled.
 const syntaxError = "42601"
 
 // refusalWords are a refusal as the client hears it.
 func refusalWords(f *judge.Refusal) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{
-		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "42501", Message: "Curfew: " + f.What, Detail: "Rule: " + f.Rule, Hint: f.Fix,
+		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: insufficientPrivilege, Message: "Curfew: " + f.What, Detail: "Rule: " + f.Rule, Hint: f.Fix,
 	}
 }
 
