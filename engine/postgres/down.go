@@ -118,7 +118,11 @@ var errBeyond = errors.New("beyond the budget")
 // exhausted gives the client what its budget held, and ends the session; the
 // farewell says why.
 func (r *relay) exhausted(last []byte) error {
+	r.stopped.Store(true) // nothing more goes up meanwhile
 	err := r.write(last, true)
+	if err == nil {
+		drain(r.client)
+	}
 	r.s.Exhausted()
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ type relay struct {
 
 	turns    turns
 	leaving  atomic.Bool // the client said good-bye: the target may close
+	stopped  atomic.Bool // the budget is spent: nothing more goes to the target
 	lastWord atomic.Bool // the target said itself why it closes
 }
 

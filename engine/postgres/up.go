@@ -130,6 +130,10 @@ func (r *relay) send(b []byte) error {
 			return err
 		}
 	}
+	if r.stopped.Load() {
+		<-r.s.Context().Done() // the session is about to end
+		return errLeft
+	}
 	return r.s.Forward(r.target, b)
 }
 

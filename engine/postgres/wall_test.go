@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,16 @@ import (
 	"github.com/curfewhq/curfew/servers"
 )
 
+// judging is an engine whose grammar is loaded, for all tests of fixed accounts:
+// under the race detector that takes longer than a client waits.
+var judging = sync.OnceValue(func() *Engine { //nolint:gochecknoglobals // shared by the package's tests
+	e := New()
+	if err := e.walls.parser.Warm(); err != nil {
+		panic(err)
+	}
+	return e
+})
+
 // fixed is a world whose only login may do everything in the database: what holds
 // is the judge.
 func fixed(t *testing.T, deployment string, more ...func(*enginetest.Options)) *enginetest.World {
@@ -29,6 +40,7 @@ func fixed(t *testing.T, deployment string, more ...func(*enginetest.Options)) *
 		t.Fatal(err)
 	}
 	return world(t, deployment, append([]func(*enginetest.Options){func(o *enginetest.Options) {
+		o.Engine = judging()
 		o.Resource.Account = curfew.Fixed
 		o.Login = pg.URL("fixed_login", servers.AdminPassword, "shop")
 	}}, more...)...)
