@@ -126,7 +126,11 @@ func (a *app) item(it client.Item) error {
 		a.encode(a.parts.Stdout, "item", it)
 		return nil
 	}
-	head := it.At.In(a.now().Location()).Format("15:04:05") + " "
+	return a.said(it.At.In(a.now().Location()).Format("15:04:05")+" ", it)
+}
+
+// said shows an item as text behind its time, which is nine places wide.
+func (a *app) said(head string, it client.Item) error {
 	switch it.Kind {
 	case "statement":
 		a.outf("%s%s\n", head, block(it.Text, "         "))
