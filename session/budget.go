@@ -41,12 +41,10 @@ func (m *Meter) spend(statements, rows, bytes int64) (what string, ok bool) {
 // Metered reports whether what the session does is counted against a budget.
 func (s *Session) Metered() bool { return s.parts.Meter != nil }
 
-// Spend takes rows and bytes from the budget before they go on. False says that
-// they are beyond it and must not go on: the caller sends what came before them,
-// and then calls Exhausted.
-func (s *Session) Spend(rows, bytes int64) bool { return s.spend(0, rows, bytes) }
-
-func (s *Session) spend(statements, rows, bytes int64) bool {
+// Spend takes from the budget before anything goes on; recorded statements are
+// taken by Observe. False says that it is beyond the budget and must not go on: the
+// caller sends what came before it, and then calls Exhausted.
+func (s *Session) Spend(statements, rows, bytes int64) bool {
 	m := s.parts.Meter
 	if m == nil {
 		return true

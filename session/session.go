@@ -153,7 +153,7 @@ func (s *Session) Account(ctx context.Context) (Account, error) {
 func (s *Session) Observe(it record.Item) error {
 	switch it.Kind {
 	case record.Statement:
-		if !s.spend(1, 0, 0) {
+		if !s.Spend(1, 0, 0) {
 			s.Exhausted()
 			return s.refusal()
 		}

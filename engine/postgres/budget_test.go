@@ -56,6 +56,34 @@ func TestABudgetOfStatementsIsMetExactly(t *testing.T) {
 	_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'counted'")
 }
 
+// Many statements in one text are many: they are counted before any of them runs.
+func TestStatementsOfOneTextAreCounted(t *testing.T) {
+	w := world(t, "budgettexts", func(o *enginetest.Options) { o.Engine, o.Budget = judging(), curfew.Budget{Statements: 10} })
+	const insert = "INSERT INTO orders (cust) VALUES ('counted');"
+	for _, c := range []struct {
+		text string
+		want string
+	}{
+		{strings.Repeat(insert, 11), "0"}, {strings.Repeat("BEGIN; "+insert+" COMMIT;", 4), "0"},
+		{strings.Repeat(insert, 10), "10"}, {"/* ; */ " + insert + " SELECT ';;;;;;;;;;;;', $$;;;;;$$ -- ;;;;;;;;;", "1"},
+		{strings.Repeat(insert, 11) + ` SELECT 'a\'`, "0"}, {`SET standard_conforming_strings = off; SELECT 'a\'';` + strings.Repeat(insert, 11) + "--'", "0"},
+	} {
+		g := w.Grant("write", time.Hour)
+		conn := through(t, w, g, "")
+		_, err := conn.PgConn().Exec(ctx(t), c.text).ReadAll()
+		if (err == nil) != (c.want != "0") {
+			t.Errorf("%.60s…: %v", c.text, err)
+		}
+		if err != nil {
+			spent(t, w, g, err)
+		}
+		if n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM orders WHERE cust = 'counted'"); err != nil || n != c.want {
+			t.Errorf("%.60s…: %s were inserted, want %s (%v)", c.text, n, c.want, err)
+		}
+		_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'counted'")
+	}
+}
+
 func TestABudgetOfRowsIsMetExactly(t *testing.T) {
 	w := budgeted(t, "budgetrows", curfew.Budget{Rows: 250})
 	t.Run("in the middle of a result, over several sessions", func(t *testing.T) {

@@ -136,7 +136,7 @@ func (r *relay) afford(bytes int) bool {
 		return true
 	}
 	r.returned++
-	return r.s.Spend(1, int64(bytes))
+	return r.s.Spend(0, 1, int64(bytes))
 }
 
 // changed takes what a statement changed, beyond the rows that came back, from the
@@ -147,7 +147,7 @@ func (r *relay) changed(tag string) bool {
 	}
 	n := rowsOf(tag) - r.returned
 	r.returned = 0
-	return r.s.Spend(max(n, 0), 0)
+	return r.s.Spend(0, max(n, 0), 0)
 }
 
 // count hands over the rows that have been seen since the last time.

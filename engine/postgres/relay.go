@@ -39,7 +39,8 @@ type relay struct {
 	s              *session.Session
 	client, target net.Conn
 	log            *statements
-	wall           *judge.Judge // of a fixed account; nil: the target's privileges are the wall
+	counting       *judge.Parser // tells statements of one text apart, where there is a budget
+	wall           *judge.Judge  // of a fixed account; nil: the target's privileges are the wall
 
 	// toClient is held while bytes go to the client. boundary says that the last
 	// byte that went was the end of a message: only there may we speak ourselves.

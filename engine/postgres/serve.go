@@ -48,7 +48,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	}
 	defer func() { _ = target.Conn.Close() }()
 	r := newRelay(s, c.conn, target.Conn)
-	r.wall = wall
+	r.wall, r.counting = wall, &e.walls.parser
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
 	}

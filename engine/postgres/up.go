@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -117,7 +118,7 @@ func (r *relay) up() error {
 // copied is so much of a copy that is about to go on; beyond the budget it does not.
 func (r *relay) copied(bytes int) {
 	r.log.copied(bytes)
-	if !r.s.Spend(0, int64(bytes)) {
+	if !r.s.Spend(0, 0, int64(bytes)) {
 		r.s.Exhausted()
 	}
 }
@@ -146,6 +147,9 @@ func (r *relay) message(kind byte, body []byte) error {
 		if err != nil {
 			return err
 		}
+		if !r.affordText(text) {
+			return r.beyond(text)
+		}
 		return r.s.Observe(r.log.simple(text, r.judge(body[:len(body)-1])))
 	case 'P':
 		return r.parse(body)
@@ -166,6 +170,31 @@ func (r *relay) message(kind byte, body []byte) error {
 		r.log.copyEnd()
 	}
 	return nil
+}
+
+// affordText takes the statements of a text beyond its first from the budget: the
+// target runs them all before anybody can count its answers.
+func (r *relay) affordText(text string) bool {
+	if !r.s.Metered() || !strings.Contains(strings.TrimRight(text, "; \t\r\n"), ";") {
+		return true
+	}
+	n := strings.Count(text, ";") + 1 // at most
+	if !strings.Contains(text, "\\") {
+		// Without backslashes strings end where the grammar says, whatever the session's settings.
+		if counted, err := r.counting.Count(text); err == nil {
+			n = counted
+		}
+	}
+	return n < 2 || r.s.Spend(int64(n-1), 0, 0)
+}
+
+// beyond ends the session before a text that holds more statements than are left.
+func (r *relay) beyond(text string) error {
+	it := r.log.own(text)
+	it.Kind, it.Error, it.Code = record.Refused, "it holds more statements than the budget has left", "budget"
+	_ = r.s.Observe(it)
+	r.s.Exhausted()
+	return errLeft
 }
 
 // parse is a Parse message.
