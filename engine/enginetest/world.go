@@ -303,8 +303,8 @@ func (w *World) Sessions(id curfew.GrantID) (out []curfew.SessionID) {
 func (w *World) Items(id curfew.SessionID) (out []record.Item) {
 	w.t.Helper()
 	r, err := w.Record.Read(id)
-	if curfew.CodeOf(err) == curfew.NotFound {
-		return nil // the session is being opened
+	for end := time.Now().Add(2 * time.Second); err != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		r, err = w.Record.Read(id) // the session is being opened
 	}
 	must(w.t, err)
 	defer func() { _ = r.Close() }()
