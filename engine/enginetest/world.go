@@ -377,6 +377,9 @@ func (w *World) Ended(id curfew.GrantID) curfew.SessionEnded {
 func (w *World) Items(id curfew.SessionID) (out []record.Item) {
 	w.t.Helper()
 	r, err := w.Record.Read(id)
+	for end := time.Now().Add(2 * time.Second); err != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		r, err = w.Record.Read(id) // the session is being opened
+	}
 	must(w.t, err)
 	defer func() { _ = r.Close() }()
 	for {
