@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
@@ -132,6 +133,62 @@ func TestABudgetOfRowsIsMetExactly(t *testing.T) {
 			t.Error(n, err)
 		}
 	})
+}
+
+// Rows that came back before an error, or before a portal was suspended, pay for no change after it.
+func TestRowsOfOneStatementPayForNoOther(t *testing.T) {
+	w := budgeted(t, "budgeterrors", curfew.Budget{Rows: 250})
+	for name, before := range map[string]func(c *pgx.Conn) error{
+		"an error": func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx(t), "SELECT 1 / (200 - n) FROM generate_series(1, 300) n", pgx.QueryExecModeSimpleProtocol)
+			if err == nil {
+				return errors.New("it did not fail")
+			}
+			return nil
+		},
+		"a suspended portal": func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx(t), "BEGIN", pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				return err
+			}
+			return suspended(t, c, 199)
+		},
+	} {
+		g := w.Grant("write", time.Hour)
+		c := through(t, w, g, "")
+		if err := before(c); err != nil {
+			t.Fatal(name, err)
+		}
+		_, err := c.Exec(ctx(t), "INSERT INTO orders (cust) SELECT 'counted' FROM generate_series(1, 52)", pgx.QueryExecModeSimpleProtocol)
+		if err == nil {
+			t.Errorf("%s: 199 rows, and 52 more, of a budget of 250", name)
+		}
+		spent(t, w, g, err)
+		_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'counted'")
+	}
+}
+
+// suspended takes n rows of a portal that has more.
+func suspended(t *testing.T, c *pgx.Conn, n uint32) error {
+	t.Helper()
+	front := c.PgConn().Frontend()
+	front.SendParse(&pgproto3.Parse{Query: "SELECT n FROM generate_series(1, 300) n"})
+	front.SendBind(&pgproto3.Bind{})
+	front.SendExecute(&pgproto3.Execute{MaxRows: n})
+	front.SendSync(&pgproto3.Sync{})
+	if err := front.Flush(); err != nil {
+		return err
+	}
+	for {
+		switch m, err := front.Receive(); m.(type) {
+		case *pgproto3.ReadyForQuery:
+			return nil
+		default:
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func TestABudgetOfBytesIsMetExactly(t *testing.T) {

@@ -215,8 +215,10 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 	case 'I':
 		it, ok = r.log.complete("")
 	case 's':
+		r.returned = 0
 		it, ok = r.log.complete("SUSPENDED")
 	case 'E':
+		r.returned = 0 // what came back before an error is not what the next statement changes
 		severity, code, message := errorFields(body)
 		if severity == "FATAL" || severity == "PANIC" {
 			r.lastWord.Store(true)
