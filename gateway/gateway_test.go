@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"net"
 	"sync"
@@ -15,7 +14,7 @@ import (
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/identity"
-	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/ledger/ledgertest"
 	ledgermem "github.com/curfewhq/curfew/ledger/mem"
 	"github.com/curfewhq/curfew/reach"
 	"github.com/curfewhq/curfew/seal"
@@ -76,16 +75,8 @@ func (echo) Serve(ctx context.Context, conn net.Conn, _ engine.Gatekeeper) {
 
 func newGateway(t *testing.T) (*Gateway, *access.Service) {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := ledger.NewSigner("test", key)
-	l := ledgermem.New(s)
+	l := ledgertest.Begun(t, ledgermem.New)
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := ledger.Begin(ctx, l, s, time.Now()); err != nil {
-		t.Fatal(err)
-	}
 	a, err := access.Open(ctx, access.Parts{Ledger: l})
 	if err != nil {
 		t.Fatal(err)

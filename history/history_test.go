@@ -2,7 +2,6 @@ package history_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"sync"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/history"
-	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/ledger/ledgertest"
 	ledgermem "github.com/curfewhq/curfew/ledger/mem"
 )
 
@@ -44,23 +43,9 @@ func (c *counting) Apply(_ context.Context, events []curfew.Event) error {
 	return nil
 }
 
-func newLedger(t *testing.T) *ledgermem.Ledger {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := ledger.NewSigner("test", key)
-	l := ledgermem.New(s)
-	if err := ledger.Begin(context.Background(), l, s, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 func TestFollowingGoesOnAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, s := newLedger(t), &counting{fails: 3}
+		l, s := ledgertest.Begun(t, ledgermem.New), &counting{fails: 3}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- history.Follow(ctx, l, s, slog.New(slog.DiscardHandler)) }()
@@ -78,7 +63,7 @@ func TestFollowingGoesOnAfterAFailure(t *testing.T) {
 }
 
 func TestAHistoryOfAnotherLedgerIsRefused(t *testing.T) {
-	err := history.Follow(context.Background(), newLedger(t), &counting{position: 7}, slog.New(slog.DiscardHandler))
+	err := history.Follow(context.Background(), ledgertest.Begun(t, ledgermem.New), &counting{position: 7}, slog.New(slog.DiscardHandler))
 	if curfew.CodeOf(err) != curfew.Corrupt {
 		t.Errorf("a history ahead of its ledger: %v", err)
 	}

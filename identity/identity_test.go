@@ -3,7 +3,6 @@ package identity
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
-	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/ledger/ledgertest"
 	ledgermem "github.com/curfewhq/curfew/ledger/mem"
 	"github.com/curfewhq/curfew/seal"
 	"github.com/curfewhq/curfew/shelf"
@@ -34,14 +33,9 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := ledger.NewSigner("test", key)
-	w := &world{t: t, ledger: ledgermem.New(s), rows: &shelfmem.Rows{}}
+	w := &world{t: t, ledger: ledgertest.Begun(t, ledgermem.New), rows: &shelfmem.Rows{}}
 	ctx, cancel := context.WithCancel(context.Background())
-	w.ok(ledger.Begin(ctx, w.ledger, s, time.Now()))
+	var err error
 	w.access, err = access.Open(ctx, access.Parts{Ledger: w.ledger})
 	w.ok(err)
 	var wg sync.WaitGroup

@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +13,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
-	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/ledger/ledgertest"
 	ledgermem "github.com/curfewhq/curfew/ledger/mem"
 )
 
@@ -115,17 +114,10 @@ type world struct {
 const alice, root = curfew.Principal("p_alice"), curfew.Principal("p_root")
 
 func newWorld(t *testing.T, k *target) *world {
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := ledger.NewSigner("test", key)
-	l := ledgermem.New(s)
-	if err := ledger.Begin(context.Background(), l, s, time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	l := ledgertest.Begun(t, ledgermem.New)
 	k.t, k.accounts, k.ever = t, map[string]bool{}, map[string]bool{}
 	w := &world{t: t, k: k}
+	var err error
 	if w.access, err = access.Open(context.Background(), access.Parts{Ledger: l}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"context"
-	"crypto/ed25519"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
-	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/ledger/ledgertest"
 	ledgermem "github.com/curfewhq/curfew/ledger/mem"
 )
 
@@ -20,16 +19,8 @@ const root, alice = curfew.Principal("p_canaryroot"), curfew.Principal("p_canary
 // used is a service under which Alice has used a grant, and has another one.
 func used(t *testing.T) (*access.Service, *Metrics) {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := ledger.NewSigner("test", key)
-	l := ledgermem.New(s)
+	l := ledgertest.Begun(t, ledgermem.New)
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := ledger.Begin(ctx, l, s, time.Now()); err != nil {
-		t.Fatal(err)
-	}
 	a, err := access.Open(ctx, access.Parts{Ledger: l})
 	if err != nil {
 		t.Fatal(err)
