@@ -17,7 +17,7 @@ import (
 )
 
 func budgeted(t *testing.T, deployment string, b curfew.Budget) *enginetest.World {
-	return world(t, deployment, func(o *enginetest.Options) { o.Budget = b })
+	return world(t, deployment, func(o *enginetest.Options) { o.Engine, o.Budget = judging(), b })
 }
 
 // spent asks that the grant ended because its budget was spent, and opens nothing more.
@@ -59,7 +59,7 @@ func TestABudgetOfStatementsIsMetExactly(t *testing.T) {
 
 // Many statements in one text are many: they are counted before any of them runs.
 func TestStatementsOfOneTextAreCounted(t *testing.T) {
-	w := world(t, "budgettexts", func(o *enginetest.Options) { o.Engine, o.Budget = judging(), curfew.Budget{Statements: 10} })
+	w := budgeted(t, "budgettexts", curfew.Budget{Statements: 10})
 	const insert = "INSERT INTO orders (cust) VALUES ('counted');"
 	for _, c := range []struct {
 		text string

@@ -52,7 +52,7 @@ func (e *Engine) CheckResource(res curfew.Resource) error {
 	}
 	_, err := settingsOf(res)
 	if err == nil && res.Account == curfew.Fixed {
-		e.walls.warm.Do(func() { go func() { _ = e.walls.parser.Warm() }() }) // sessions will want it
+		e.walls.prepare()
 	}
 	return err
 }

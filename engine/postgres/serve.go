@@ -36,19 +36,21 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	_ = c.conn.SetDeadline(time.Time{})
 	s, err := gate.Open(ctx, claim)
 	if err != nil {
-		e.turnAway(c, "", err)
+		c.turnAway(err)
 		return
 	}
 	cause, why := curfew.CauseClosed, ""
 	defer func() { s.Close(cause, why) }()
 	target, wall, err := e.connectTarget(s, c.params)
 	if err != nil {
-		cause, why = e.noTarget(c, s, err)
+		cause, why = c.noTarget(s, err)
 		return
 	}
 	defer func() { _ = target.Conn.Close() }()
 	r := newRelay(s, c.conn, target.Conn)
-	r.wall, r.counting = wall, &e.walls.parser
+	if r.wall, r.counting = wall, &e.walls.parser; s.Metered() {
+		e.walls.prepare() // it tells statements of one text apart
+	}
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
 	}
@@ -62,7 +64,7 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 
 // noTarget tells a client that its target did not let it in, and returns why the
 // session is over. It is apart from serve, whose stack lives as long as the session.
-func (e *Engine) noTarget(c *client, s *session.Session, err error) (cause curfew.Cause, why string) {
+func (c *client) noTarget(s *session.Session, err error) (cause curfew.Cause, why string) {
 	res := s.Permit().Resource()
 	if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {
 		cause = curfew.CauseProtocol
@@ -70,14 +72,14 @@ func (e *Engine) noTarget(c *client, s *session.Session, err error) (cause curfe
 	if ended, over := s.Ended(); over {
 		err = curfew.Errorf(curfew.Lapsed, "your access to %s is over: %s", res.Name, say.Cause(ended.Cause)).WithRule("grant." + string(ended.Cause))
 	}
-	e.turnAway(c, res.Name, err)
+	c.turnAway(err)
 	return cause, why
 }
 
 // turnAway tells a client that has proved who it is why it is not let in.
-func (e *Engine) turnAway(c *client, resource curfew.ResourceName, err error) {
+func (c *client) turnAway(err error) {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_ = c.send(refused(resource, err))
+	_ = c.send(refused(err))
 }
 
 // rightDatabase: a resource is one database. A client names it, or the resource.
@@ -115,7 +117,7 @@ func (e *Engine) connectTarget(s *session.Session, params map[string]string) (*p
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 	cfg.RuntimeParams = runtimeParams(params, s.Permit().Session())
 	if res.Account == curfew.Fixed {
-		if cfg.RuntimeParams, err = startParameters(params, s.Permit().Session()); err != nil {
+		if err := pin(cfg.RuntimeParams); err != nil {
 			return nil, nil, err
 		}
 	}

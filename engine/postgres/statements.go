@@ -1,15 +1,9 @@
 package postgres
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/curfewhq/curfew/engine/postgres/judge"
 	"github.com/curfewhq/curfew/record"
@@ -52,48 +46,6 @@ func newStatements() *statements {
 	return &statements{texts: map[string]string{}, portals: map[string]portal{}}
 }
 
-func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most] + "… (" + strconv.Itoa(len(s)-most) + " more bytes)"
-}
-
-// secretive reports whether a statement sets a secret: its literals are masked.
-func secretive(text string) bool {
-	return mentions(text, "password", "user mapping", "dblink", "subscription")
-}
-
-// mentions reports whether any of the words, which are lower-case ASCII, is in the
-// text, however it is spelled. It stands on the path of every statement.
-func mentions(text string, words ...string) bool {
-	for i := range len(text) {
-		for _, w := range words {
-			if text[i]|0x20 == w[0] && len(text)-i >= len(w) && foldEqual(text[i:i+len(w)], w) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// foldEqual compares a text with a lower-case ASCII word of its length.
-func foldEqual(text, word string) bool {
-	for i := range len(word) {
-		c := text[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != word[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // told is what is known of a text without looking at it again: the same prepared
 // statement is executed many times.
 type told struct {
@@ -111,18 +63,6 @@ func (s *statements) tell(text string) told {
 		s.last = t
 	}
 	return t
-}
-
-func statementItem(ref uint64, text string, values []record.Value, secret bool) record.Item {
-	if secret {
-		text = shape(text)
-		for i := range values {
-			if !values[i].Null {
-				values[i] = record.Value{Text: "***"}
-			}
-		}
-	}
-	return record.Item{Kind: record.Statement, Ref: ref, Text: cut(text, textLimit), Values: values}
 }
 
 func (s *statements) next(kind byte) uint64 {
@@ -157,16 +97,6 @@ func (s *statements) parse(name, text string, no *judge.Refusal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ask('P', name, portal{text: text, no: no})
-}
-
-// parseParse reads a Parse message: name, text, types.
-func parseParse(body []byte) (name, text string, err error) {
-	name, rest, ok1 := take0(body)
-	text, types, ok2 := take0(rest)
-	if !ok1 || !ok2 || len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
-		return "", "", malformed("a Parse message of another form")
-	}
-	return name, text, nil
 }
 
 // mostNamed bounds the names that one client makes us remember.
@@ -282,56 +212,6 @@ func (s *statements) bind(body []byte) error {
 	is.values = values
 	s.said(at) // its text goes with the values
 	return s.ask('B', name, is)
-}
-
-const badBind = "a Bind message of another form"
-
-func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
-	name, rest, ok1 := take0(body)
-	stmt, rest, ok2 := take0(rest)
-	formats, rest, ok3 := take16s(rest)
-	if !ok1 || !ok2 || !ok3 || len(rest) < 2 {
-		return "", "", nil, malformed(badBind)
-	}
-	n := int(binary.BigEndian.Uint16(rest))
-	rest = rest[2:]
-	values = make([]record.Value, 0, min(n, 64))
-	for i := range n {
-		if len(rest) < 4 {
-			return "", "", nil, malformed(badBind)
-		}
-		size := int(int32(binary.BigEndian.Uint32(rest)))
-		rest = rest[4:]
-		if size < 0 {
-			values = append(values, record.Value{Null: true})
-			continue
-		}
-		if size > len(rest) {
-			return "", "", nil, malformed(badBind)
-		}
-		binaryFormat := len(formats) == 2 && formats[1] == 1 && formats[0] == 0 || 2*i < len(formats) && binary.BigEndian.Uint16(formats[2*i:]) == 1
-		values = append(values, valueOf(rest[:size], binaryFormat))
-		rest = rest[size:]
-	}
-	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
-		return "", "", nil, malformed(badBind)
-	}
-	return name, stmt, values, nil
-}
-
-// valueOf is a bound value as the recording keeps it.
-func valueOf(b []byte, binaryFormat bool) record.Value {
-	var v record.Value
-	if len(b) > valueLimit {
-		v.Cut = len(b) - valueLimit
-		b = b[:valueLimit]
-	}
-	if binaryFormat || !utf8.Valid(b) && v.Cut == 0 {
-		v.Binary, v.Text = true, hex.EncodeToString(b)
-		return v
-	}
-	v.Text = strings.ToValidUTF8(string(b), "")
-	return v
 }
 
 // execute is an Execute message: portal, row limit.
@@ -491,15 +371,6 @@ func (s *statements) outcome(p pending, it record.Item) record.Item {
 	return it
 }
 
-// rowsOf reads the count of a command tag: "UPDATE 38", "INSERT 0 3", "COPY 5".
-func rowsOf(tag string) int64 {
-	n, err := strconv.ParseInt(tag[strings.LastIndexByte(tag, ' ')+1:], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // refusal returns why what the target answers next was not sent to it; nil if it was.
 func (s *statements) refusal() *judge.Refusal {
 	s.mu.Lock()
@@ -546,24 +417,4 @@ func (s *statements) ready() {
 			return
 		}
 	}
-}
-
-func take0(b []byte) (string, []byte, bool) {
-	i := bytes.IndexByte(b, 0)
-	if i < 0 {
-		return "", nil, false
-	}
-	return string(b[:i]), b[i+1:], true
-}
-
-// take16s takes a counted list of 16-bit numbers; they are a part of b.
-func take16s(b []byte) (list, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return nil, nil, false
-	}
-	n := 2 * int(binary.BigEndian.Uint16(b))
-	if b = b[2:]; len(b) < n {
-		return nil, nil, false
-	}
-	return b[:n], b[n:], true
 }

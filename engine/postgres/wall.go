@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -36,28 +37,32 @@ type book struct {
 // catalogBound is how old a target's catalog may be when a session opens.
 const catalogBound = 30 * time.Second
 
+// prepare loads the grammar in the background, before the first statement wants it,
+// which then also hears why it cannot be loaded.
+func (w *walls) prepare() {
+	w.warm.Do(func() { go func() { _ = w.parser.Warm() }() })
+}
+
 // pinned are parameters that hold for the whole of a session on a fixed account,
 // whatever it resets: the judge reads names and texts as they say.
 func pinned() map[string]string {
 	return map[string]string{"search_path": "pg_catalog, public", "client_encoding": "UTF8", "standard_conforming_strings": "on"}
 }
 
-// startParameters are a client's, as far as a session on a fixed account may set them, and ours.
-func startParameters(params map[string]string, id curfew.SessionID) (map[string]string, error) {
-	out := map[string]string{}
-	for name, value := range runtimeParams(params, id) {
-		if name != checkInterval && value != "" && !judge.Settable(name, value) {
-			return nil, curfew.Errorf(curfew.Denied, "the parameter %q cannot be set to %q when a session on a fixed account starts", say.Clean(name, 64), say.Clean(value, 64)).
+// pin refuses parameters that a session on a fixed account may not start with, and
+// adds those that hold.
+func pin(params map[string]string) error {
+	for name, value := range params {
+		switch {
+		case value == "":
+			delete(params, name)
+		case name != checkInterval && !judge.Settable(name, value):
+			return curfew.Errorf(curfew.Denied, "the parameter %q cannot be set to %q when a session on a fixed account starts", say.Clean(name, 64), say.Clean(value, 64)).
 				WithRule(judge.RuleParameter).WithFix("leave it out: time zone, date style, timeouts and their like may be set; the encoding is UTF8")
 		}
-		if value != "" {
-			out[name] = value
-		}
 	}
-	for name, value := range pinned() {
-		out[name] = value
-	}
-	return out, nil
+	maps.Copy(params, pinned())
+	return nil
 }
 
 // open makes the judge of a session. What the target holds is read on the

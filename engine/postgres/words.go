@@ -27,7 +27,7 @@ func fatal(code string, e *curfew.Error) *pgproto3.ErrorResponse {
 }
 
 // refused is why somebody who has proved who they are is not let in.
-func refused(resource curfew.ResourceName, err error) *pgproto3.ErrorResponse {
+func refused(err error) *pgproto3.ErrorResponse {
 	e := asError(err)
 	if e == nil {
 		e = curfew.Errorf(curfew.Internal, "something is wrong with the gateway")
@@ -41,7 +41,6 @@ func refused(resource curfew.ResourceName, err error) *pgproto3.ErrorResponse {
 	case e.Code == curfew.Limited:
 		code = "53300" // too_many_connections
 	}
-	_ = resource
 	return &pgproto3.ErrorResponse{
 		Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: "Curfew: " + e.Message, Detail: "Rule: " + ruleOf(e), Hint: e.Fix,
 	}

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/curfewhq/curfew/record"
+)
+
+// parseParse reads a Parse message: name, text, types.
+func parseParse(body []byte) (name, text string, err error) {
+	name, rest, ok1 := take0(body)
+	text, types, ok2 := take0(rest)
+	if !ok1 || !ok2 || len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
+		return "", "", malformed("a Parse message of another form")
+	}
+	return name, text, nil
+}
+
+const badBind = "a Bind message of another form"
+
+func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
+	name, rest, ok1 := take0(body)
+	stmt, rest, ok2 := take0(rest)
+	formats, rest, ok3 := take16s(rest)
+	if !ok1 || !ok2 || !ok3 || len(rest) < 2 {
+		return "", "", nil, malformed(badBind)
+	}
+	n := int(binary.BigEndian.Uint16(rest))
+	rest = rest[2:]
+	values = make([]record.Value, 0, min(n, 64))
+	for i := range n {
+		if len(rest) < 4 {
+			return "", "", nil, malformed(badBind)
+		}
+		size := int(int32(binary.BigEndian.Uint32(rest)))
+		rest = rest[4:]
+		if size < 0 {
+			values = append(values, record.Value{Null: true})
+			continue
+		}
+		if size > len(rest) {
+			return "", "", nil, malformed(badBind)
+		}
+		binaryFormat := len(formats) == 2 && formats[1] == 1 && formats[0] == 0 || 2*i < len(formats) && binary.BigEndian.Uint16(formats[2*i:]) == 1
+		values = append(values, valueOf(rest[:size], binaryFormat))
+		rest = rest[size:]
+	}
+	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
+		return "", "", nil, malformed(badBind)
+	}
+	return name, stmt, values, nil
+}
+
+// valueOf is a bound value as the recording keeps it.
+func valueOf(b []byte, binaryFormat bool) record.Value {
+	var v record.Value
+	if len(b) > valueLimit {
+		v.Cut = len(b) - valueLimit
+		b = b[:valueLimit]
+	}
+	if binaryFormat || !utf8.Valid(b) && v.Cut == 0 {
+		v.Binary, v.Text = true, hex.EncodeToString(b)
+		return v
+	}
+	v.Text = strings.ToValidUTF8(string(b), "")
+	return v
+}
+
+// rowsOf reads the count of a command tag: "UPDATE 38", "INSERT 0 3", "COPY 5".
+func rowsOf(tag string) int64 {
+	n, err := strconv.ParseInt(tag[strings.LastIndexByte(tag, ' ')+1:], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func take0(b []byte) (string, []byte, bool) {
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return "", nil, false
+	}
+	return string(b[:i]), b[i+1:], true
+}
+
+// take16s takes a counted list of 16-bit numbers; they are a part of b.
+func take16s(b []byte) (list, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	n := 2 * int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; len(b) < n {
+		return nil, nil, false
+	}
+	return b[:n], b[n:], true
+}
