@@ -30,7 +30,7 @@ type Policy struct {
 type Budget struct {
 	Statements int64 `json:"statements,omitempty"`
 	Rows       int64 `json:"rows,omitempty"`  // returned, and changed where the target says how many
-	Bytes      int64 `json:"bytes,omitempty"` // of rows and copies, both ways
+	Bytes      int64 `json:"bytes,omitempty"` // of all that the target answers, and of copies to it
 }
 
 // Some reports whether anything is bounded.

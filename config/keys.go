@@ -77,7 +77,7 @@ func policyShape() shape {
 		key{name: "budget", about: "What may be done under a grant before it ends, over all its sessions.", example: `{"statements": 200, "rows": 10000}`, shape: tableOf(
 			key{name: "statements", about: "How many statements.", example: `200`, shape: shape{form: amount}},
 			key{name: "rows", about: "How many rows come back or are changed.", example: `10000`, shape: shape{form: amount}},
-			key{name: "bytes", about: "How many bytes of rows and copies, both ways.", example: `10000000`, shape: shape{form: amount}},
+			key{name: "bytes", about: "How many bytes the target may answer, and copies to it may hold.", example: `10000000`, shape: shape{form: amount}},
 		)},
 	)
 }

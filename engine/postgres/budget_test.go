@@ -202,10 +202,46 @@ func TestABudgetOfBytesIsMetExactly(t *testing.T) {
 	spent(t, w, g, err)
 	g = w.Grant("read", time.Hour)
 	c = through(t, w, g, "")
-	if got := rowsUntilTheEnd(t, c, "SELECT repeat('x', 1013) FROM generate_series(1, 100000)"); got != 1024 { // 1 + 4 + 2 + 4 + 1013 bytes each
+	// 1 + 4 + 2 + 4 + 1013 bytes a row, and before the first their description.
+	if got := rowsUntilTheEnd(t, c, "SELECT repeat('x', 1013) FROM generate_series(1, 100000)"); got != 1023 {
 		t.Errorf("%d rows of 1 KiB came through", got)
 	}
 	spent(t, w, g, nil)
+}
+
+// What comes as something else than rows is counted all the same.
+func TestBytesThatAreNoRowsAreCounted(t *testing.T) {
+	w := budgeted(t, "budgetways", curfew.Budget{Bytes: 64 << 10})
+	for name, sql := range map[string]string{
+		"notices":       "DO $$ BEGIN FOR i IN 1..100 LOOP RAISE NOTICE '%', repeat('x', 4000); END LOOP; END $$",
+		"errors":        "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 100000); END $$",
+		"notifications": "LISTEN c; SELECT pg_notify('c', i || repeat('x', 4000)) FROM generate_series(1, 100) i",
+		"one large row": "SELECT string_agg(repeat('x', 4000), '') FROM generate_series(1, 100)",
+		"a cursor":      "BEGIN; DECLARE c CURSOR FOR SELECT repeat('x', 4000) FROM generate_series(1, 100); FETCH ALL FROM c",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := w.Grant("read", time.Hour)
+			var heard []string
+			c := throughNotices(t, w, g, &heard)
+			results, err := c.PgConn().Exec(ctx(t), sql).ReadAll()
+			if err == nil {
+				t.Error("it went through")
+			}
+			got := len(strings.Join(heard, ""))
+			for _, r := range results {
+				for _, row := range r.Rows {
+					got += len(row[0])
+				}
+			}
+			if e := new(pgconn.PgError); errors.As(err, &e) {
+				got += len(e.Message)
+			}
+			if got > 64<<10 {
+				t.Errorf("%d bytes came through", got)
+			}
+			spent(t, w, g, err)
+		})
+	}
 }
 
 type lineCount int

@@ -61,10 +61,10 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			more = whole // it goes on whole: a farewell needs a boundary
 			break
 		}
+		if !r.afford(kind, whole) {
+			return 0, r.exhausted(b[:pass])
+		}
 		if !outcome(kind) || whole > maxInspect {
-			if (kind == 'D' || kind == 'd') && !r.afford(whole) {
-				return 0, r.exhausted(b[:pass])
-			}
 			if kind == 'D' {
 				rows++
 			}
@@ -130,13 +130,19 @@ func (r *relay) exhausted(last []byte) error {
 	return errTargetLeft
 }
 
-// afford takes a row, or a piece of a copy, from the budget.
-func (r *relay) afford(bytes int) bool {
+// afford takes a message from the budget: a row, or a piece of a copy, as such, and
+// the bytes of every kind. Notices, notifications, errors and parameters carry what
+// somebody puts into them as well as rows do.
+func (r *relay) afford(kind byte, bytes int) bool {
 	if !r.s.Metered() {
 		return true
 	}
-	r.returned++
-	return r.s.Spend(0, 1, int64(bytes))
+	row := int64(0)
+	if kind == 'D' || kind == 'd' {
+		row = 1
+	}
+	r.returned += row
+	return r.s.Spend(0, row, int64(bytes))
 }
 
 // changed takes what a statement changed, beyond the rows that came back, from the
