@@ -70,16 +70,11 @@ func (s *Server) ask(ctx context.Context, c caller, in *struct{ Body client.Ask 
 }
 
 func (s *Server) submit(ctx context.Context, c caller, cmd access.Ask) (*body[client.Request], error) {
-	cmd.Request, cmd.Grant = curfew.RequestID(curfew.NewID("rq")), curfew.GrantID(curfew.NewID("gr"))
-	var err error
-	if cmd.Sealed, err = s.parts.Identity.Seal(ctx, c.who, cmd.Reason); err != nil {
-		return nil, err
-	}
-	r, err := s.parts.Access.Do(ctx, cmd)
+	id, r, err := s.parts.Identity.Ask(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
-	return s.requestAt(ctx, c, cmd.Request, r.Position)
+	return s.requestAt(ctx, c, id, r.Position)
 }
 
 // requestAt shows a request once history has what was just decided.

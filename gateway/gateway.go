@@ -221,13 +221,8 @@ func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Sess
 // more asks for more time on behalf of somebody who typed it into their session.
 func (g *Gateway) more(ctx context.Context, p *access.Permit, d time.Duration, reason string) (string, error) {
 	grant := p.Grant()
-	sealed, err := g.parts.Identity.Seal(ctx, grant.Principal, reason)
-	if err != nil {
-		return "", err
-	}
-	id := curfew.RequestID(curfew.NewID("rq"))
-	_, err = g.parts.Access.Do(ctx, access.Ask{
-		Request: id, Grant: curfew.GrantID(curfew.NewID("gr")), Sealed: sealed, Extends: grant.ID, Inside: p.Session(),
+	id, _, err := g.parts.Identity.Ask(ctx, access.Ask{
+		Extends: grant.ID, Inside: p.Session(),
 		Question: access.Question{Principal: grant.Principal, Duration: d, Reason: reason},
 	})
 	if err != nil {
