@@ -64,7 +64,7 @@ func (p *player) play(ctx context.Context) error {
 // gap sets how long to wait for the next item after the one before it.
 func (p *player) gap() {
 	p.left = 0
-	if p.next == 0 || p.next == len(p.items) {
+	if p.next == len(p.items) {
 		return
 	}
 	p.shorten(p.at[p.next] - p.at[p.next-1])
@@ -97,11 +97,11 @@ func (p *player) wait(ctx context.Context) (due bool, err error) {
 	case <-fire:
 		return true, nil
 	case k, ok := <-p.keys:
-		if !ok { // the keyboard is gone: nobody could end a pause
-			p.keys, p.paused = nil, false
-		}
 		if !p.paused && !math.IsInf(p.speed, 1) {
 			p.left = max(0, p.left-time.Duration(float64(time.Since(began))*p.speed))
+		}
+		if !ok { // the keyboard is gone: nobody could end a pause
+			p.keys, p.paused = nil, false
 		}
 		return false, p.press(k)
 	}

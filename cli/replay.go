@@ -28,7 +28,8 @@ type tape struct {
 	before int       // items before the first one held
 	began  time.Time // of the recording
 	held   int
-	more   bool // the recording goes on after what is held
+	more   bool          // the recording goes on after what is held
+	next   time.Duration // then: where
 }
 
 // offsets turn the times of items into times since the first, which never go back.
@@ -264,7 +265,7 @@ func (a *app) load(ctx context.Context, c *client.Client, session string, from s
 			return nil
 		}
 		if t.held > heldBound {
-			t.more = true
+			t.more, t.next = true, at
 			return errHeld
 		}
 		t.held += 200 + len(it.Text) + len(it.Error)
@@ -311,7 +312,7 @@ func (a *app) play(ctx context.Context, c *client.Client, session string, from s
 	case err != nil:
 		return err
 	case t.more:
-		p.tell("         (it goes on: curfew replay " + clean(session) + " --from " + (t.at[len(t.at)-1] + time.Millisecond).String() + ")")
+		p.tell("         (it goes on: curfew replay " + clean(session) + " --from " + t.next.String() + ")")
 	default:
 		p.tell("         (the end)")
 	}

@@ -279,8 +279,9 @@ func (g *Gateway) done(p *access.Permit, sum session.Summary) {
 	})
 	if err != nil {
 		g.parts.Log.Error("the end of a session could not be written", "session", sum.Session, "err", err)
+		return // what it spent is not in the state: the meter goes on knowing it
 	}
-	g.unmeter(p.Grant().ID) // what it spent is in the state by now, or the grant can open nothing
+	g.unmeter(p.Grant().ID)
 }
 
 // Session returns a live session.

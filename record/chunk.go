@@ -21,6 +21,8 @@ const (
 	magic = "curfew recording 1\n"
 	// MaxChunk bounds a chunk's box, and with it what a reader allocates.
 	MaxChunk = 16 << 20
+	// MaxLine bounds an item's line: whatever it holds, its chunk can be read back.
+	MaxLine = MaxChunk - 64<<10
 )
 
 // Mark says how far the store's journal was when a chunk was written: what the

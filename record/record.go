@@ -53,6 +53,9 @@ type Writer interface {
 	// in mode first it returns once the item is durable. After an error
 	// everything fails: the session must end.
 	Write(Item) error
+	// OnFail calls f once, at once and from anywhere, if the recording fails by itself:
+	// a session that writes nothing must end too. f must not wait.
+	OnFail(f func(error))
 	// Close writes the last item and seals the recording; it waits until durable.
 	Close(Item) error
 }

@@ -67,6 +67,6 @@ func (s *Session) Exhausted() {
 	}
 	s.Permit().Fail(curfew.CauseBudget, "its "+*what+" are spent")
 	if s.parts.Spent != nil {
-		go s.parts.Spent() // it writes; the gate is shut already
+		s.ending.Go(s.parts.Spent) // it writes; the gate is shut already
 	}
 }

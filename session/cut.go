@@ -63,6 +63,7 @@ func (s *Session) finish() {
 		cancel()
 	}
 	_ = s.parts.Record.Close(record.Item{Kind: record.Closed, Text: ended.Why, Code: string(ended.Cause)})
+	s.ending.Wait()
 	if s.parts.Done != nil {
 		s.parts.Done(s.summary(gone))
 	}

@@ -77,6 +77,8 @@ type Session struct {
 	beyond   atomic.Pointer[string]                         // what of the budget is spent
 	finished chan struct{}                                  // closed when everything is over
 
+	ending sync.WaitGroup // of Spent
+
 	mu      sync.Mutex
 	legs    Legs          // guarded by mu
 	work    []string      // guarded by mu
@@ -93,6 +95,7 @@ func New(p Parts) *Session {
 	}
 	s := &Session{parts: p, finished: make(chan struct{})}
 	p.Permit.OnMove(s.retime)
+	p.Record.OnFail(func(err error) { p.Permit.Fail(curfew.CauseRecorder, err.Error()) })
 	s.retime()
 	context.AfterFunc(p.Permit.Context(), s.cut)
 	return s

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/engine/enginetest"
+	"github.com/curfewhq/curfew/record"
 )
 
 func budgeted(t *testing.T, deployment string, b curfew.Budget) *enginetest.World {
@@ -82,6 +84,47 @@ func TestStatementsOfOneTextAreCounted(t *testing.T) {
 			t.Errorf("%.60s…: %s were inserted, want %s (%v)", c.text, n, c.want, err)
 		}
 		_ = pg.Exec(ctx(t), "shop", "DELETE FROM orders WHERE cust = 'counted'")
+	}
+}
+
+// A text that the judge refuses is not sent, and costs nothing.
+func TestRefusedTextsCostNothing(t *testing.T) {
+	w := fixed(t, "budgetrefused", func(o *enginetest.Options) { o.Budget = curfew.Budget{Statements: 3} })
+	c := through(t, w, w.Grant("read", time.Hour), "")
+	for range 3 {
+		_, err := c.PgConn().Exec(ctx(t), strings.Repeat("TABLE salaries;", 11)).ReadAll()
+		isRefused(t, err, "statement.table")
+	}
+	if _, err := c.PgConn().Exec(ctx(t), "SELECT 1; SELECT 2; SELECT 3").ReadAll(); err != nil {
+		t.Error(err)
+	}
+}
+
+// However much is bound, an item of it can be recorded.
+func TestBoundValuesHaveABoundTogether(t *testing.T) {
+	w := world(t, "manyvalues")
+	g := w.Grant("read", time.Hour)
+	c := through(t, w, g, "")
+	binary, values := make([]byte, 16<<10), make([]any, 2000)
+	for i := range values {
+		values[i] = binary
+	}
+	var sql strings.Builder
+	sql.WriteString("SELECT 1 WHERE $1::bytea IS NOT NULL")
+	for i := range values[1:] {
+		fmt.Fprintf(&sql, " AND $%d::bytea IS NOT NULL", i+2)
+	}
+	if _, err := c.Exec(ctx(t), sql.String(), append([]any{pgx.QueryExecModeCacheDescribe}, values...)...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(ctx(t), "SELECT 'and on'"); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close(ctx(t))
+	all := items(t, w, g.ID)
+	it := find(all, record.Statement, "SELECT 1 WHERE")
+	if it == nil || len(it.Values) != 2000 || it.Values[0].Cut != 0 || it.Values[1999].Cut != 16<<10 || find(all, record.Statement, "and on") == nil {
+		t.Errorf("%d items", len(all))
 	}
 }
 

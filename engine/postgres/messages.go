@@ -33,6 +33,7 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 	n := int(binary.BigEndian.Uint16(rest))
 	rest = rest[2:]
 	values = make([]record.Value, 0, min(n, 64))
+	left := valuesLimit
 	for i := range n {
 		if len(rest) < 4 {
 			return "", "", nil, malformed(badBind)
@@ -47,7 +48,8 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 			return "", "", nil, malformed(badBind)
 		}
 		binaryFormat := len(formats) == 2 && formats[1] == 1 && formats[0] == 0 || 2*i < len(formats) && binary.BigEndian.Uint16(formats[2*i:]) == 1
-		values = append(values, valueOf(rest[:size], binaryFormat))
+		values = append(values, valueOf(rest[:size], binaryFormat, min(valueLimit, left)))
+		left -= min(size, valueLimit, left)
 		rest = rest[size:]
 	}
 	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
@@ -57,11 +59,11 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 }
 
 // valueOf is a bound value as the recording keeps it.
-func valueOf(b []byte, binaryFormat bool) record.Value {
+func valueOf(b []byte, binaryFormat bool, most int) record.Value {
 	var v record.Value
-	if len(b) > valueLimit {
-		v.Cut = len(b) - valueLimit
-		b = b[:valueLimit]
+	if len(b) > most {
+		v.Cut = len(b) - most
+		b = b[:most]
 	}
 	if binaryFormat || !utf8.Valid(b) && v.Cut == 0 {
 		v.Binary, v.Text = true, hex.EncodeToString(b)

@@ -25,6 +25,7 @@ const (
 	maxMessage  = 64 << 20
 	maxInspect  = 1 << 20
 	valueLimit  = 16 << 10 // bytes of one bound value that are recorded
+	valuesLimit = 1 << 20  // bytes of all bound values of one statement that are recorded
 	textLimit   = 1 << 20  // bytes of one statement that are recorded
 	headerBytes = 5
 )

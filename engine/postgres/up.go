@@ -147,10 +147,11 @@ func (r *relay) message(kind byte, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if !r.affordText(text) {
+		no := r.judge(body[:len(body)-1])
+		if no == nil && !r.affordText(text) {
 			return r.beyond(text)
 		}
-		return r.s.Observe(r.log.simple(text, r.judge(body[:len(body)-1])))
+		return r.s.Observe(r.log.simple(text, no))
 	case 'P':
 		return r.parse(body)
 	case 'B':

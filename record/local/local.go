@@ -166,7 +166,7 @@ func (s *Store) step() {
 		s.todo[i] = nil
 	}
 	if err != nil {
-		s.parts.Log.Error("the recordings' journal could not be written: the sessions that it was for have ended", "err", err)
+		s.parts.Log.Error("the recordings' journal could not be written: the sessions that it was for end", "err", err)
 		return
 	}
 	if len(said) > 0 {

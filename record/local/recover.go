@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +49,11 @@ func (s *Store) recover(folder string) (*journal, error) {
 	next := r.next
 	for _, id := range open {
 		seen, err := s.complete(id, r)
+		if curfew.CodeOf(err) == curfew.Invalid { // one that cannot be completed keeps no gateway from starting
+			s.parts.Log.Error("a recording could not be completed; what the journal has of it is put aside", "session", id, "err", err)
+			r.spoilt = append(r.spoilt, r.present...)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -279,6 +285,6 @@ func missing(have uint64, pieces []piece) (lines []byte, faults []string) {
 // endsClosed reports whether the last line is the end of a session.
 func endsClosed(lines []byte) bool {
 	last := bytes.TrimSuffix(lines, []byte{'\n'})
-	last = last[bytes.LastIndexByte(last, '\n')+1:]
-	return bytes.Contains(last, []byte(`","kind":"closed"`)) && bytes.HasPrefix(last, []byte(`{"at":"`))
+	var it record.Item
+	return json.Unmarshal(last[bytes.LastIndexByte(last, '\n')+1:], &it) == nil && it.Kind == record.Closed
 }

@@ -87,15 +87,17 @@ func (s *Store) retire(older []uint64, all []*writer) {
 }
 
 // finished lets go of a recording that is closed and settled. A whole one gets
-// its final name; another is left for the next start to end.
-func (s *Store) finished(w *writer, whole bool) {
+// its final name; a broken one is left for the next start to end.
+func (s *Store) finished(w *writer, broken error) {
 	w.put <- struct{}{}
 	err := w.file.Close()
 	<-w.put
 	from, _ := s.path(w.head.Session, openSuffix)
 	to, _ := s.path(w.head.Session, suffix)
-	if whole {
+	if broken == nil {
 		err = errors.Join(err, os.Rename(from, to))
+	} else {
+		s.parts.Log.Error("a recording is not whole", "session", w.head.Session, "err", broken)
 	}
 	if err != nil {
 		s.parts.Log.Warn("a recording could not be put away", "session", w.head.Session, "err", err)
@@ -106,7 +108,7 @@ func (s *Store) finished(w *writer, whole bool) {
 	for _, n := range needed {
 		s.pinned[n] = true
 	}
-	s.incomplete = s.incomplete || !whole
+	s.incomplete = s.incomplete || broken != nil
 	s.mu.Unlock()
 }
 
@@ -118,6 +120,9 @@ func (s *Store) end() error {
 	clean := len(s.live) == 0 && !s.incomplete && len(s.dirty) == 0
 	s.mu.Unlock()
 	if err != nil || !clean {
+		return err
+	}
+	if err := syncFolder(s.parts.Folder); err != nil { // the final names, before what they would be made from again is gone
 		return err
 	}
 	for _, n := range append(s.journal.older, s.retired...) {

@@ -49,6 +49,7 @@ type writer struct {
 	size     int64         // guarded by mu; bytes of the file after its start
 	closed   bool          // guarded by mu; nothing more is taken
 	err      error         // guarded by mu; the recording has failed
+	onFail   func(error)   // guarded by mu; hears of it
 	spoilt   bool          // guarded by mu; its file has: the journal is needed until the next start
 	changed  chan struct{} // guarded by mu; nil: nobody waits. Closed when durable, size, err or closed changes
 
@@ -84,7 +85,15 @@ func (w *writer) Write(it record.Item) error {
 	if len(w.underway) > 0 {
 		oldest = w.oldest
 	}
+	before := len(w.fresh)
 	w.fresh = record.AppendLine(w.fresh, &it)
+	if n := len(w.fresh) - before; n > record.MaxLine {
+		if w.fresh = w.fresh[:before]; before == 0 {
+			w.fresh = nil
+		}
+		w.mu.Unlock()
+		return curfew.Errorf(curfew.Invalid, "an item of %d bytes is too large to be recorded", n)
+	}
 	w.taken++
 	mine := w.taken
 	first := !w.marked
@@ -125,10 +134,27 @@ func (w *writer) wait(n uint64) error {
 func (w *writer) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.broke(err)
+}
+
+// broke ends the recording, and tells the session. The caller holds mu.
+func (w *writer) broke(err error) {
 	if w.err == nil {
 		w.err = err
+		if w.onFail != nil {
+			w.onFail(err)
+		}
 	}
 	w.announce()
+}
+
+// OnFail calls f once if the recording fails. See record.Writer.
+func (w *writer) OnFail(f func(error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.onFail = f; w.err != nil {
+		f(w.err)
+	}
 }
 
 // changes is closed at the next change. The caller holds mu.
@@ -172,11 +198,8 @@ func (w *writer) took(segment uint64, m record.Mark, err error) {
 		return
 	}
 	if err != nil {
-		if w.err == nil {
-			w.err = err
-		}
-		w.underway = nil
-		w.announce()
+		w.underway, w.going = nil, w.durable
+		w.broke(err)
 		return
 	}
 	w.start = nil
@@ -221,9 +244,7 @@ func (w *writer) spill() {
 		w.filed = upTo
 	} else if err != nil {
 		w.spoilt = true
-		if w.err == nil {
-			w.err = err
-		}
+		w.broke(err)
 	}
 	w.announce()
 	w.mu.Unlock()
@@ -277,26 +298,26 @@ func (w *writer) settle() {
 	}
 	if err != nil {
 		w.spoilt = true
-		if w.err == nil {
-			w.err = curfew.Wrap(curfew.Unavailable, err, "write the recording of %s", w.head.Session)
-		}
-		w.announce()
+		w.broke(curfew.Wrap(curfew.Unavailable, err, "write the recording of %s", w.head.Session))
 	}
 	durable := busy && !w.spoilt
 	if durable {
 		w.inSync, w.named = nil, true
 	}
-	over := w.closed && len(w.underway) == 0 && len(w.ready) == 0 && !w.gone || w.closed && w.spoilt && !w.gone
+	over := w.closed && !w.gone && len(w.underway) == 0 && (w.spoilt || len(w.ready) == 0 && (len(w.fresh) == 0 || w.err != nil))
 	if over {
 		w.gone = true
 	}
-	whole := w.err == nil && w.durable == w.taken
+	broken := w.err
+	if broken == nil && w.durable != w.taken {
+		broken = curfew.Errorf(curfew.Unavailable, "the recording of %s was closed before all of it was written", w.head.Session)
+	}
 	w.mu.Unlock()
 	if durable {
 		w.store.anchorLater(w.head.Session, head)
 	}
 	if over {
-		w.store.finished(w, whole)
+		w.store.finished(w, broken)
 	}
 }
 
