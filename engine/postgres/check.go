@@ -24,14 +24,14 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 			return err
 		}
 		user := quote(c.Config().User)
-		if _, ok := k.hands(c).(functions); ok {
-			out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
-			return k.checkFunctions(ctx, c, &out)
-		}
+		_, calls := k.hands(c).(functions)
 		out = append(out, lease.Finding{OK: true, Text: fmt.Sprintf("reached %s (PostgreSQL %s)", k.target.Resource.Address, version)})
-		if k.target.Resource.Account == curfew.Fixed {
-			out = append(out, fixedFinding(super || createrole, user))
+		switch {
+		case k.target.Resource.Account == curfew.Fixed:
+			out = append(out, fixedFinding(super || createrole || calls, user))
 			return nil
+		case calls:
+			return k.checkFunctions(ctx, c, &out)
 		}
 		if super {
 			out = append(out, lease.Finding{OK: true, Warn: true, Text: "the gateway's own login is a superuser", Fix: "give it a login with CREATEROLE instead"})
@@ -63,7 +63,7 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 // fixedFinding is about a login that sessions work with themselves.
 func fixedFinding(mighty bool, user string) lease.Finding {
 	if mighty {
-		return lease.Finding{Text: "the fixed account can make roles: a statement that is misread could do anything", Fix: "name a login that holds what the roles need and nothing else; or account: leased, because " + user + " can make accounts"}
+		return lease.Finding{Text: "the fixed account can make roles, or accounts by functions: a statement that is misread could do anything", Fix: "name a login that holds what the roles need and nothing else; or account: leased, because " + user + " can make accounts"}
 	}
 	return lease.Finding{OK: true, Warn: true, Text: "the account is fixed: what holds is how the gateway reads each statement", Fix: "where the login can make roles, account: leased lets the database itself be the wall"}
 }

@@ -201,13 +201,8 @@ func toClear(ctx context.Context, c *pgx.Conn, group string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	resets, err := pgx.CollectRows(rows, pgx.RowTo[*string])
-	for _, r := range resets {
-		if r != nil {
-			statements = append(statements, *r)
-		}
-	}
-	return statements, err
+	resets, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return append(statements, resets...), err
 }
 
 func boolToInt(b bool) int {

@@ -54,6 +54,16 @@ func (k *keeper) hands(c *pgx.Conn) hands {
 	return direct{k}
 }
 
+// sameHands refuses a database in which a login that does with functions has none.
+func (k *keeper) sameHands(first, c *pgx.Conn) error {
+	_, must := k.hands(first).(functions)
+	if _, has := k.hands(c).(functions); must && !has {
+		return curfew.Errorf(curfew.Unavailable, "%s: the set-up was not run in the database %s, where something was left", k.target.Resource.Name, c.Config().Database).WithRule("resource.setup").
+			WithFix("run it there as well: curfew add --setup %s", k.target.Resource.Name)
+	}
+	return nil
+}
+
 // byFunctions marks a connection whose login may do nothing but call the functions.
 const byFunctions = "curfew.functions"
 
@@ -72,6 +82,9 @@ func (k *keeper) kept(account string) string {
 }
 
 func movedTo(what, database, keep string) string { return what + " in " + database + " → " + keep }
+
+// notListed is the functions' own code for what the allow-list does not hold.
+const notListed = "CF001"
 
 // notAllowed turns the functions' refusals into words of their own.
 func notAllowed(resource curfew.ResourceName, message string) *curfew.Error {

@@ -194,10 +194,9 @@ func (k *keeper) wrap(err error) error {
 		return curfew.Wrap(curfew.Unavailable, err, "%s doesn't answer", name).WithRule("resource.down")
 	}
 	switch pg.Code {
-	case "42501": // insufficient_privilege
-		if strings.Contains(pg.Message, "allow-list") {
-			return notAllowed(name, pg.Message)
-		}
+	case notListed:
+		return notAllowed(name, pg.Message)
+	case insufficientPrivilege:
 		return curfew.Errorf(curfew.Denied, "the gateway's own login on %s may not do that: %s", name, pg.Message).WithRule("resource.rights").WithFix("curfew doctor")
 	case "42P01", "42883", "3F000", "42703", "42704": // no such table, function, schema, column, object
 		return curfew.Errorf(curfew.Invalid, "%s: %s", name, pg.Message).WithRule("role.object").WithFix("correct the role: curfew plan")

@@ -55,7 +55,7 @@ func reassign(ctx context.Context, c *pgx.Conn, role, keep string) error {
 // that one lease copied must not be what the next one reads.
 func closeKept(ctx context.Context, tx pgx.Tx, keep string) error {
 	rows, err := tx.Query(ctx, `WITH k AS (SELECT oid FROM pg_roles WHERE rolname = $1), grants AS (`+keptGrants+`)
-		SELECT 'REVOKE ALL ON ' || what || ' FROM ' || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+		SELECT 'REVOKE ALL ON ' || what || ' FROM ' || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END || ' CASCADE'
 		FROM grants WHERE grantee <> (SELECT oid FROM k) ORDER BY 1`, keep)
 	if err != nil {
 		return err

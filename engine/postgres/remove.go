@@ -107,7 +107,9 @@ func (r *removal) in(ctx context.Context, database string, f func(*pgx.Conn) err
 	if err != nil {
 		return err
 	}
-	err = f(c)
+	if err = r.k.sameHands(r.c, c); err == nil {
+		err = f(c)
+	}
 	return errors.Join(err, c.Close(ctx))
 }
 

@@ -39,7 +39,7 @@ BEGIN
   IF priv IS NULL OR NOT (kind, priv) IN (('TABLE','SELECT'),('TABLE','INSERT'),('TABLE','UPDATE'),('TABLE','DELETE'),('SCHEMA','USAGE'),('SCHEMA','CREATE'),('SEQUENCE','USAGE'),('ROUTINE','EXECUTE'))
     OR in_schema ~ '^pg_' OR in_schema IN ('information_schema', {schema_text})
     OR NOT EXISTS (SELECT FROM {schema}.allowed a WHERE a.schema_name = in_schema AND priv = ANY (a.privileges) AND (kind = 'SCHEMA' OR a.object_name IN ('*', obj))) THEN
-    RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('%s on %s is not on the allow-list %s', priv, concat_ws('.', quote_ident(in_schema), quote_ident(obj)), {schema_text} || '.allowed'),
+    RAISE EXCEPTION USING ERRCODE = 'CF001', MESSAGE = format('%s on %s is not on the allow-list %s', priv, concat_ws('.', quote_ident(in_schema), quote_ident(obj)), {schema_text} || '.allowed'),
       HINT = 'its owner can add it';
   END IF;
   CASE kind
@@ -104,6 +104,9 @@ END $f$;
 CREATE OR REPLACE FUNCTION {schema}.strip_account(account text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
 BEGIN
   PERFORM {schema}.must(account, 'l');
+  IF EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles u ON u.oid = m.member WHERE g.rolname = account AND u.rolname = session_user) THEN
+    EXECUTE format('REVOKE %I FROM %I', account, session_user); -- borrowed by a try that was cut off
+  END IF;
   EXECUTE format('ALTER ROLE %I NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL VALID UNTIL ''-infinity''', account);
 END $f$;
 
@@ -177,7 +180,7 @@ BEGIN
     END IF;
     EXECUTE format('REASSIGN OWNED BY %I TO %I', owner, keeper);
     WITH k AS (SELECT oid FROM pg_roles WHERE rolname = keeper), g AS ({kept_grants})
-    SELECT array_agg(format('REVOKE ALL ON %s FROM %s', what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)) INTO grants FROM g WHERE grantee <> (SELECT oid FROM k);
+    SELECT array_agg(format('REVOKE ALL ON %s FROM %s CASCADE', what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)) INTO grants FROM g WHERE grantee <> (SELECT oid FROM k);
     FOREACH one IN ARRAY coalesce(grants, '{}') LOOP
       EXECUTE one;
     END LOOP;
@@ -219,6 +222,26 @@ BEGIN
     EXECUTE format('DROP OWNED BY %I', name);
   ELSE
     EXECUTE format('DROP ROLE %I', name);
+  END IF;
+END $f$;
+
+-- What stood here before is not trusted: whoever may create schemas could have made
+-- this one first, and would own what runs with a superuser's rights.
+DO $f$
+DECLARE
+  mine text := {schema_text}; others text;
+BEGIN
+  SELECT string_agg(what, ', ') INTO others FROM (
+    SELECT 'the schema ' || nspname AS what, nspowner AS owner FROM pg_namespace WHERE nspname = mine
+    UNION ALL SELECT 'the table ' || relname, relowner FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = mine)
+    UNION ALL SELECT 'the function ' || proname, proowner FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = mine)
+    UNION ALL SELECT 'the type ' || typname, typowner FROM pg_type WHERE typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = mine)
+    UNION ALL SELECT 'the table allowed, which is no table', 0 FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = mine) AND relname = 'allowed'
+      AND (relkind <> 'r' OR relhassubclass OR relhasrules OR relhastriggers)) o
+  WHERE NOT coalesce((SELECT rolsuper FROM pg_roles r WHERE r.oid = o.owner), false);
+  IF others IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('not a superuser''s: %s', others),
+      HINT = 'run this as a superuser; if somebody made them before, find out who, and: DROP SCHEMA ' || quote_ident(mine) || ' CASCADE';
   END IF;
 END $f$;
 

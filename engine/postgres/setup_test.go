@@ -43,7 +43,7 @@ func TestTheLimitedLoginIsConfinedToItsOwnAccounts(t *testing.T) {
 	}
 	no := func(sql string, args ...any) {
 		t.Helper()
-		if _, err := login.Exec(ctx(t), sql, args...); err == nil || !strings.Contains("42501 42883 22023 2BP01 55006", codeOf(err)) {
+		if _, err := login.Exec(ctx(t), sql, args...); err == nil || !strings.Contains("42501 42883 22023 2BP01 55006 CF001", codeOf(err)) {
 			t.Errorf("%s %v: %v", sql, args, err)
 		}
 	}
@@ -141,5 +141,122 @@ func TestALeaseByFunctions(t *testing.T) {
 	defer func() { _ = conn.Close(ctx(t)) }()
 	if _, err := conn.Exec(ctx(t), "SELECT * FROM orders"); codeOf(err) != "42501" {
 		t.Errorf("the gateway's login reads tables: %v", err)
+	}
+}
+
+// Whoever may create schemas in the database makes ours first, and would own what
+// runs with a superuser's rights.
+func TestTheSetupTrustsNothingThatStoodThere(t *testing.T) {
+	if err := pg.Exec(ctx(t), "shop", "GRANT CREATE ON DATABASE shop TO app_owner"); err != nil {
+		t.Fatal(err)
+	}
+	must := "CREATE FUNCTION curfew_squat.must(name text, kinds text) RETURNS void LANGUAGE sql AS ''"
+	for name, before := range map[string][]string{
+		"the schema":       {"SET ROLE app_owner", "CREATE SCHEMA curfew_squat"},
+		"a function":       {"CREATE SCHEMA curfew_squat", "GRANT ALL ON SCHEMA curfew_squat TO app_owner", "SET ROLE app_owner", must},
+		"the list":         {"CREATE SCHEMA curfew_squat", "GRANT ALL ON SCHEMA curfew_squat TO app_owner", "SET ROLE app_owner", "CREATE TABLE curfew_squat.allowed (schema_name text, object_name text, privileges text[])"},
+		"a view for it":    {"CREATE SCHEMA curfew_squat", "CREATE VIEW curfew_squat.allowed AS SELECT ''::text AS schema_name, ''::text AS object_name, '{}'::text[] AS privileges"},
+		"another overload": {"CREATE SCHEMA curfew_squat", "GRANT ALL ON SCHEMA curfew_squat TO app_owner", "SET ROLE app_owner", "CREATE FUNCTION curfew_squat.must(name varchar, kinds varchar) RETURNS void LANGUAGE sql AS ''"},
+	} {
+		if err := pg.Exec(ctx(t), "shop", before...); err != nil {
+			t.Fatal(name, err)
+		}
+		err := pg.Exec(ctx(t), "shop", setup("squat", "curfew"))
+		if codeOf(err) != "42501" && !strings.Contains(err.Error(), "not a superuser") {
+			t.Errorf("%s: the set-up goes on: %v", name, err)
+		}
+		if n, err := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE nspname = 'curfew_squat' AND prosecdef"); err != nil || n != "0" {
+			t.Errorf("%s: %s functions with a superuser's rights were left (%v)", name, n, err)
+		}
+		if err := pg.Exec(ctx(t), "shop", "DROP SCHEMA curfew_squat CASCADE"); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	conn, err := connectAs(t, servers.Admin, servers.AdminPassword, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx(t), "SET ROLE app_owner"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx(t), setup("squat", "curfew")); err == nil {
+		t.Error("somebody who is no superuser set it up")
+	}
+	for range 2 { // and again after an upgrade
+		if err := pg.Exec(ctx(t), "shop", setup("squat", "curfew")); err != nil {
+			t.Error(err)
+		}
+	}
+	_ = pg.Exec(ctx(t), "shop", "DROP SCHEMA curfew_squat CASCADE")
+}
+
+// A removal that is cut off while it holds the account's membership goes on.
+func TestARemovalThatWasCutOffGoesOn(t *testing.T) {
+	t.Setenv(handsVariable, "1")
+	k := newKeeper(t, "cutoff", resource())
+	p := planFor("cutoff", "read orders")
+	m, err := k.Make(ctx(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := as(t, k, p, m)
+	for _, sql := range []string{"BEGIN", "SELECT lo_create(0)", "PREPARE TRANSACTION 'cutoff'"} {
+		if _, err := c.Exec(ctx(t), sql); err != nil {
+			t.Fatal(sql, err)
+		}
+	}
+	login, err := connectAs(t, "curfew_plain", servers.AdminPassword, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		"SELECT curfew_cutoff.strip_account('" + p.Account + "')", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + p.Account + "'",
+		"SELECT curfew_cutoff.leave_groups('" + p.Account + "')", "SELECT curfew_cutoff.borrow('" + p.Account + "')", "SET ROLE " + quote(p.Account), "ROLLBACK PREPARED 'cutoff'",
+	} {
+		if strings.Contains(sql, "terminate") {
+			_, err = super(t).Exec(ctx(t), sql)
+			for n := "1"; err == nil && n != "0"; {
+				n, err = pg.One(ctx(t), "shop", "SELECT count(*)::text FROM pg_stat_activity WHERE usename = '"+p.Account+"'")
+			}
+		} else {
+			_, err = login.Exec(ctx(t), sql)
+		}
+		if err != nil {
+			t.Fatal(sql, err)
+		}
+	}
+	_ = login.Close(ctx(t))
+	if r, err := k.Remove(ctx(t), p, m); err != nil || !r.Gone {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// Rights that a lease gave on, and that were given on from there, are taken back whole.
+func TestRightsGivenOnAreTakenBackWhole(t *testing.T) {
+	for _, role := range []string{"given_on LOGIN PASSWORD 'x'", "given_further"} {
+		if err := pg.Exec(ctx(t), "shop", "SET log_statement = 'none'", "CREATE ROLE "+role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := newKeeper(t, "givenon", resource())
+	p := planFor("givenon", "create in schema scratch")
+	m, err := k.Make(ctx(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := as(t, k, p, m)
+	for _, sql := range []string{"CREATE TABLE scratch.givenon (id int)", "GRANT SELECT ON scratch.givenon TO given_on WITH GRANT OPTION"} {
+		if _, err := c.Exec(ctx(t), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pg.Exec(ctx(t), "shop", "GRANT USAGE ON SCHEMA scratch TO given_on", "SET ROLE given_on", "GRANT SELECT ON scratch.givenon TO given_further"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := k.Remove(ctx(t), p, m); err != nil || !r.Gone {
+		t.Errorf("%+v %v", r, err)
+	}
+	if n, err := pg.One(ctx(t), "shop", "SELECT (has_table_privilege('given_on', 'scratch.givenon', 'SELECT') OR has_table_privilege('given_further', 'scratch.givenon', 'SELECT'))::text"); err != nil || n != "false" {
+		t.Error("somebody still reads it:", n, err)
 	}
 }
