@@ -15,6 +15,7 @@ import (
 type nothing struct{}
 
 func (nothing) Write(record.Item) error { return nil }
+func (nothing) OnFail(func(error))      {}
 func (nothing) Close(record.Item) error { return nil }
 
 // livePermit is a permit as a gateway gives it.
