@@ -18,6 +18,7 @@ type acted struct {
 	at      time.Time // when it acted: what it decides again is of that time; zero: the turn's
 	line    *line     // in the reserve; nil: not kept
 	bars    bars
+	settled chan struct{} // closed when it is written; nil: nobody may wait for it
 }
 
 // again decides the command as of when it acted. Whoever acted was allowed to
@@ -89,7 +90,12 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	if len(facts) == 0 {
 		return s.inTurn(ctx, c) // what it is about may be on its way into the ledger
 	}
-	a := &acted{command: c, at: now, bars: barsOf(facts, now)}
+	a := &acted{command: c, at: now, bars: barsOf(facts, now), settled: make(chan struct{})}
+	if same, tooMany := s.like(a); same != nil {
+		return s.join(ctx, c, same)
+	} else if tooMany {
+		return Receipt{}, curfew.Errorf(curfew.Limited, "%d such commands about the same thing wait for the ledger already", mostAlike).WithFix("wait until the ledger answers: curfew doctor says what is wrong with it")
+	}
 	keeping := s.actNow(a)
 	j := newJob(c)
 	j.acted = a
@@ -132,6 +138,103 @@ func (s *Service) takeAway(ctx context.Context, c takesAway) (Receipt, error) {
 	}
 }
 
+// mostAlike is how many shortenings of one grant may wait for the ledger: the
+// reserve is not one holder's to fill.
+const mostAlike = 16
+
+// like finds a command that has acted already, is not written yet, and takes away
+// all that this one does.
+func (s *Service) like(a *acted) (same *acted, tooMany bool) {
+	aim := aimOf(a.command)
+	alike := 0
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	for other := range s.acts {
+		if aim == "" || aimOf(other.command) != aim {
+			continue
+		}
+		alike++
+		if !a.bars.nearerThan(other.bars) {
+			return other, false
+		}
+	}
+	return nil, alike >= mostAlike
+}
+
+// aimOf says what a command takes away: those with the same aim differ at most in
+// who, why, and how near an end is; "" is like no other.
+func aimOf(c Command) string {
+	switch c := c.(type) {
+	case Return:
+		return "grant " + string(c.Grant)
+	case Revoke:
+		return "grant " + string(c.Grant)
+	case Spend:
+		return "grant " + string(c.Grant)
+	case Shorten:
+		return "shorten " + string(c.Grant)
+	case CutSession:
+		return "session " + string(c.Session)
+	case Disable:
+		return "disable " + string(c.Principal)
+	case SignOutEverywhere:
+		return "sign out " + string(c.Principal)
+	case WithdrawToken:
+		return "token " + c.ID
+	case CloseWorkflow:
+		return "workflow " + string(c.ID)
+	case UsedOutside:
+		return "outside " + string(c.Lease)
+	}
+	return ""
+}
+
+// nearerThan reports whether b moves an end nearer than other does.
+func (b bars) nearerThan(other bars) bool {
+	for g, end := range b.moves {
+		if have, ok := other.moves[g]; !ok || end.Before(have) {
+			return true
+		}
+	}
+	return false
+}
+
+// join answers a command by what becomes of one that has done the same.
+func (s *Service) join(ctx context.Context, c Command, same *acted) (Receipt, error) {
+	late := time.NewTimer(writtenBound)
+	defer late.Stop()
+	select {
+	case <-same.settled:
+		return s.inTurn(ctx, c) // it is in the ledger, which says what is left to do
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	if same.line != nil && s.parts.Reserve.holds(same.line) {
+		return Receipt{Written: false}, nil
+	}
+	return Receipt{}, notKept()
+}
+
+// actAgain reads from the reserve what had acted before this process began, so
+// that it bars from the first moment on, whether or not the ledger answers.
+func (s *Service) actAgain() error {
+	if s.parts.Reserve == nil {
+		return nil
+	}
+	var err error
+	if s.unwritten, err = s.parts.Reserve.kept(); err != nil {
+		return err
+	}
+	for _, a := range s.unwritten {
+		a.settled = make(chan struct{})
+		if facts, err := a.again(s.state, s.state.Now); err == nil { // else it takes nothing away any more
+			a.bars = barsOf(facts, a.at)
+		}
+		s.acts[a] = struct{}{}
+	}
+	return nil
+}
+
 func notKept() error {
 	return curfew.Errorf(curfew.Unavailable, "it has acted at the gate, but could neither be written to the ledger nor kept: if the gateway stops before it is written, it is undone").
 		WithRule("ledger.unwritten").WithFix("do it again once the ledger answers; curfew doctor says what is wrong with it")
@@ -163,8 +266,12 @@ func (s *Service) actNow(a *acted) (kept <-chan error) {
 // nothing left to take away.
 func (s *Service) written(a *acted) {
 	s.liveMu.Lock()
+	_, acts := s.acts[a]
 	delete(s.acts, a)
 	s.liveMu.Unlock()
+	if acts && a.settled != nil {
+		close(a.settled)
+	}
 	if a.line == nil {
 		return
 	}

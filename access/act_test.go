@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -320,5 +321,101 @@ func TestASilentLedgerIsSaidToBeSilent(t *testing.T) {
 				w.t.Error("the session is live for ever")
 			}
 		})
+	})
+}
+
+// What was kept bars from the first moment of the next process on, though its ledger is silent too.
+func TestWhatWasKeptBarsBeforeTheLedgerAnswers(t *testing.T) {
+	inWorld(t, "a restart with a ledger that is stuck", func(w *world) {
+		w.acting()
+		w.l.failing(func([]ledger.Draft) error { return errFull })
+		for _, c := range []Command{Disable{Principal: alice, By: ben}, WithdrawToken{curfew.SecretUnlisted{ID: "t_1", By: alice}}} {
+			if r, err := w.s.Do(w.ctx, c); err != nil || r.Written {
+				w.t.Fatalf("%+v %v", r, err)
+			}
+		}
+		w.stop()
+		w.start()
+		if !w.s.Withdrawn(alice, "") || !w.s.Withdrawn(dana, "t_1") || w.s.Withdrawn(dana, "") || w.s.Unwritten() != 2 {
+			w.t.Errorf("after the restart it lets in who was disabled; %d are said to be unwritten", w.s.Unwritten())
+		}
+		w.l.failing(nil)
+		w.s.pushFirst(newJob(nothingNew{}))
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if w.s.Unwritten() != 0 || w.s.Withdrawn(dana, "t_1") {
+			w.t.Errorf("%d are unwritten after the ledger answers", w.s.Unwritten())
+		}
+	})
+}
+
+// Nobody fills the reserve, in which others' revocations must find room.
+func TestOneHolderDoesNotFillTheReserve(t *testing.T) {
+	inWorld(t, "the same again and again", func(w *world) {
+		p, g := w.acting()
+		w.l.failing(func([]ledger.Draft) error { return errFull })
+		for i := range 50 {
+			r, err := w.s.Do(w.ctx, Return{Grant: g, By: alice})
+			if err != nil || r.Written {
+				w.t.Fatalf("%d: %+v %v", i, r, err)
+			}
+		}
+		if r, err := w.s.Do(w.ctx, Revoke{Grant: g, By: ben}); err != nil || r.Written {
+			w.t.Errorf("%+v %v", r, err)
+		}
+		if w.s.Unwritten() != 1 || !p.Over() {
+			w.t.Errorf("%d acts for one grant", w.s.Unwritten())
+		}
+	})
+	inWorld(t, "a little shorter each time", func(w *world) {
+		_, g := w.acting()
+		w.l.failing(func([]ledger.Draft) error { return errFull })
+		refused := 0
+		for i := range 40 {
+			_, err := w.s.Do(w.ctx, Shorten{Grant: g, By: alice, Left: 50*time.Minute - time.Duration(i+1)*time.Minute})
+			if curfew.CodeOf(err) == curfew.Limited {
+				refused++
+			} else if err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		if w.s.Unwritten() > mostAlike || refused == 0 {
+			w.t.Errorf("%d shortenings wait, %d were refused", w.s.Unwritten(), refused)
+		}
+		if r, err := w.s.Do(w.ctx, Revoke{Grant: g, By: ben}); err != nil || r.Written {
+			w.t.Errorf("and then it could not be revoked: %+v %v", r, err)
+		}
+	})
+	inWorld(t, "two at once, with a ledger that answers", func(w *world) {
+		_, g := w.acting()
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if r, err := w.s.Do(w.ctx, Return{Grant: g, By: alice}); err == nil && !r.Written {
+					w.t.Errorf("%+v", r)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// A budget that is spent stays so.
+func TestASpentBudgetIsNotLost(t *testing.T) {
+	inWorld(t, "on a full disk, and the gateway is killed", func(w *world) {
+		w.keep()
+		_, g := w.ask(alice, "counted", time.Hour)
+		w.do(Start{Grant: g})
+		w.l.failing(func([]ledger.Draft) error { return errFull })
+		if r, err := w.s.Do(w.ctx, Spend{Grant: g}); err != nil || r.Written {
+			w.t.Fatalf("%+v %v", r, err)
+		}
+		w.stop()
+		w.l.failing(nil)
+		w.start()
+		synctest.Wait()
+		if x := w.grant(g); x.Live() {
+			w.t.Errorf("%+v", x)
+		}
 	})
 }

@@ -87,6 +87,13 @@ func (r *Reserve) keep(a *acted) error {
 	return nil
 }
 
+// holds reports whether a line is written and counts.
+func (r *Reserve) holds(l *line) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.written && !l.ended
+}
+
 // strike says that a line's command is in the ledger. A file without a line that
 // counts begins again from its start.
 func (r *Reserve) strike(l *line) error {

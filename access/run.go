@@ -34,6 +34,9 @@ func Open(ctx context.Context, p Parts) (*Service, error) {
 	st.rules()
 	s.state = st
 	s.folded.Set(st.Size)
+	if err := s.actAgain(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -45,12 +48,6 @@ func (s *Service) Run(ctx context.Context) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if s.parts.Reserve != nil {
-		var err error
-		if s.unwritten, err = s.parts.Reserve.kept(); err != nil {
-			return err
-		}
-	}
 	wg.Go(func() { s.takeTurns(ctx) })
 	if err := s.recover(ctx); err != nil {
 		return err

@@ -24,6 +24,11 @@ func (g *Gateway) meter(id curfew.GrantID) *session.Meter {
 	if m == nil {
 		m = &metered{}
 		g.parts.Access.View(func(st *access.State) {
+			for old := range g.meters { // kept because the end of a session was not written
+				if st.Grants[old] == nil {
+					delete(g.meters, old)
+				}
+			}
 			if grant := st.Grants[id]; grant != nil {
 				m.Meter = session.NewMeter(grant.Budget, grant.Spent)
 			}

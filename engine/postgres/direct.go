@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,8 +194,8 @@ func toClear(ctx context.Context, c *pgx.Conn, group string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(statements, func(a, b string) int { // revoke before what makes them vanish
-		return boolToInt(strings.Contains(a, " GRANT ")) - boolToInt(strings.Contains(b, " GRANT "))
+	slices.SortFunc(statements, func(a, b string) int { // revoke before what makes them vanish
+		return cmp.Or(boolToInt(strings.Contains(a, " GRANT "))-boolToInt(strings.Contains(b, " GRANT ")), cmp.Compare(a, b))
 	})
 	rows, err = c.Query(ctx, `SELECT format('ALTER ROLE %I %s RESET ALL', $1::text, 'IN DATABASE ' || quote_ident(d.datname)) FROM pg_db_role_setting s
 		LEFT JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = $1::text)`, group)

@@ -123,9 +123,9 @@ func (f functions) clear(ctx context.Context, c *pgx.Conn, group string) error {
 }
 
 func (f functions) disown(ctx context.Context, c *pgx.Conn, group string) error {
-	return f.call(ctx, c, "drop_role($1, true)", group)
+	return f.call(ctx, c, "disown($1)", group)
 }
 
 func (f functions) drop(ctx context.Context, c *pgx.Conn, role string) error {
-	return f.call(ctx, c, "drop_role($1, false)", role)
+	return f.call(ctx, c, "drop_role($1)", role)
 }

@@ -207,22 +207,29 @@ BEGIN
   END LOOP;
 END $f$;
 
--- drop_role drops a lease, or a group without members, that nothing depends on in
--- another database; privileges of this one go with it.
-CREATE OR REPLACE FUNCTION {schema}.drop_role(name text, privileges boolean) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+-- idle stops unless a role has neither members nor connections.
+CREATE OR REPLACE FUNCTION {schema}.idle(name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
 BEGIN
-  PERFORM {schema}.must(name, 'lg');
   IF EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE g.rolname = name) THEN
     RAISE EXCEPTION USING ERRCODE = '2BP01', MESSAGE = format('%I has members', name);
   END IF;
   IF EXISTS (SELECT FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE r.rolname = name) THEN
     RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = format('%I has connections', name);
   END IF;
-  IF privileges THEN
-    EXECUTE format('DROP OWNED BY %I', name);
-  ELSE
-    EXECUTE format('DROP ROLE %I', name);
-  END IF;
+END $f$;
+
+-- disown takes what a lease or a group has in this database, and what it may do there.
+CREATE OR REPLACE FUNCTION {schema}.disown(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+BEGIN
+  PERFORM {schema}.must(name, 'lg'), {schema}.idle(name);
+  EXECUTE format('DROP OWNED BY %I', name);
+END $f$;
+
+-- drop_role drops a lease or a group that nothing depends on in another database.
+CREATE OR REPLACE FUNCTION {schema}.drop_role(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+BEGIN
+  PERFORM {schema}.must(name, 'lg'), {schema}.idle(name);
+  EXECUTE format('DROP ROLE %I', name);
 END $f$;
 
 -- What stood here before is not trusted: whoever may create schemas could have made
@@ -253,5 +260,5 @@ GRANT SELECT ON TABLE {schema}.allowed TO {login};
 GRANT EXECUTE ON FUNCTION {schema}.grant_group(text, jsonb), {schema}.make_account(text, text, int, timestamptz), {schema}.limit_account(text, timestamptz),
   {schema}.open_account(text, text), {schema}.shut_account(text), {schema}.strip_account(text), {schema}.leave_groups(text), {schema}.connections(),
   {schema}.end_work(int[], text[]), {schema}.end_account(oid), {schema}.borrow(text), {schema}.give_back(text), {schema}.keep(text, text, boolean),
-  {schema}.clear_group(text), {schema}.drop_role(text, boolean) TO {login};
+  {schema}.clear_group(text), {schema}.disown(text), {schema}.drop_role(text) TO {login};
 COMMIT;

@@ -51,7 +51,7 @@ func TestTheLimitedLoginIsConfinedToItsOwnAccounts(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT * FROM orders", "SELECT * FROM salaries", "CREATE ROLE x", "ALTER ROLE bystander LOGIN", "SET ROLE app_owner", "SET ROLE curfew_other_l_x", "GRANT app_owner TO curfew_plain",
 		"COPY (SELECT 1) TO PROGRAM 'id'", "SELECT pg_read_file('/etc/passwd')", "INSERT INTO curfew_small.allowed VALUES ('public', '*', '{SELECT}')", "UPDATE curfew_small.allowed SET schema_name = 'public'",
-		"CREATE FUNCTION curfew_small.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION curfew_small.drop_role(text, boolean)",
+		"CREATE FUNCTION curfew_small.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION curfew_small.drop_role(text)",
 		"SELECT curfew_small.must('curfew_small_l_x', 'l')", "SELECT curfew_small.right_text('{}')",
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres' AND pid <> pg_backend_pid() AND backend_type = 'client backend' LIMIT 1",
 	} {
@@ -72,8 +72,8 @@ func TestTheLimitedLoginIsConfinedToItsOwnAccounts(t *testing.T) {
 		no("SELECT curfew_small.borrow($1)", name)
 		no("SELECT curfew_small.give_back($1)", name)
 		no("SELECT curfew_small.keep($1, 'curfew_small_l_x', true)", name)
-		no("SELECT curfew_small.drop_role($1, false)", name)
-		no("SELECT curfew_small.drop_role($1, true)", name)
+		no("SELECT curfew_small.drop_role($1)", name)
+		no("SELECT curfew_small.disown($1)", name)
 		no("SELECT curfew_small.clear_group($1)", name)
 		no("SELECT curfew_small.grant_group($1, '[]')", name)
 	}
@@ -94,9 +94,9 @@ func TestTheLimitedLoginIsConfinedToItsOwnAccounts(t *testing.T) {
 	ok("SELECT curfew_small.make_account('curfew_small_l_x', 'curfew_small_g_1', 5, now() + interval '1 hour')")
 	no("SELECT curfew_small.open_account('curfew_small_l_x', 'a password')")
 	no("SELECT curfew_small.borrow('curfew_small_l_x')")
-	no("SELECT curfew_small.drop_role('curfew_small_g_1', false)") // it has a member
-	ok("SELECT curfew_small.drop_role('curfew_small_l_x', false)")
-	ok("SELECT curfew_small.drop_role('curfew_small_g_1', false)")
+	no("SELECT curfew_small.drop_role('curfew_small_g_1')") // it has a member
+	ok("SELECT curfew_small.drop_role('curfew_small_l_x')")
+	ok("SELECT curfew_small.drop_role('curfew_small_g_1')")
 	if n, _ := pg.One(ctx(t), "shop", "SELECT count(*)::text FROM orders"); n == "0" || n == "" {
 		t.Error("orders:", n)
 	}

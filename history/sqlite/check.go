@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/say"
 )
 
 // Check builds a history of the events anew and compares the file with it, as far
@@ -86,7 +87,7 @@ func (s *Store) differences(ctx context.Context, table, what string) (out []stri
 		case side == 2:
 			how = "was put into the history"
 		}
-		out = append(out, name.String+" "+how)
+		out = append(out, say.Clean(name.String, 120)+" "+how)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "compare the history")
