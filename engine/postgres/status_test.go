@@ -129,9 +129,7 @@ func TestMoreTimeFromInside(t *testing.T) {
 	_ = c.Close(ctx(t))
 	_ = c2.Close(ctx(t))
 	_ = app.Close(ctx(t))
-	if all := w.Items(w.Sessions(g.ID)[1]); find(all, record.Statement, "curfew.extend('15 min', 'still restoring')") == nil {
-		t.Errorf("%+v", all)
-	}
+	awaitItem(t, w, w.Sessions(g.ID)[1], record.Statement, "curfew.extend('15 min', 'still restoring')")
 }
 
 // throughNotices keeps what the client is told.

@@ -100,6 +100,21 @@ func items(t *testing.T, w *enginetest.World, id curfew.GrantID) []record.Item {
 	return nil
 }
 
+// awaitItem waits until the recording of a session holds an item: items are to be
+// read once they are durable.
+func awaitItem(t *testing.T, w *enginetest.World, id curfew.SessionID, kind record.Kind, text string) *record.Item {
+	t.Helper()
+	var all []record.Item
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		all = w.Items(id)
+		if it := find(all, kind, text); it != nil {
+			return it
+		}
+	}
+	t.Errorf("no %s %q in %+v", kind, text, all)
+	return nil
+}
+
 func find(all []record.Item, kind record.Kind, text string) *record.Item {
 	for i, it := range all {
 		if it.Kind == kind && strings.Contains(it.Text, text) {
