@@ -258,7 +258,7 @@ func TestPsycopg3(t *testing.T) {
 }
 
 func TestPsycopg2(t *testing.T) {
-	through(t, "psycopg2", "/usr/bin/python3", []string{"testdata/simple.py"}, "values 500", "cursor 30", "refused 42501", "ready", "cut True")
+	through(t, "psycopg2", "/usr/bin/python3", []string{"testdata/simple.py"}, "values 500", "cursor 30", "refused 42501", "large 600000 True", "ready", "cut True")
 }
 
 func TestJDBC(t *testing.T) {

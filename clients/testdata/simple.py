@@ -20,6 +20,12 @@ try:
 except psycopg2.Error as e:
     say("refused", e.pgcode)
 conns[2].rollback()
+large = conns[2].lobject(0, "wb") # libpq calls functions by their number for these
+large.write(b"large " * 100000)
+large.close()
+back = conns[2].lobject(large.oid, "rb").read()
+say("large", len(back), back == b"large " * 100000)
+conns[2].rollback()
 say("ready")
 try:
     conns[3].cursor().execute("SELECT pg_sleep(60)")

@@ -18,7 +18,18 @@ import (
 )
 
 // cancelKey is what a client cancels with; ours, not the target's.
-type cancelKey struct{ pid, secret uint32 }
+type cancelKey struct {
+	pid    uint32
+	secret string
+}
+
+// Bytes of a cancel key's secret: in protocol 3.0, what we give in 3.2, and what
+// 3.2 allows.
+const (
+	oldSecret = 4
+	newSecret = 32
+	maxSecret = 256
+)
 
 // cancels finds the session that a cancel request is for.
 type cancels struct {
@@ -26,11 +37,11 @@ type cancels struct {
 	live map[cancelKey]func() // guarded by mu
 }
 
-// add makes a key for a session.
-func (c *cancels) add(f func()) cancelKey {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	k := cancelKey{binary.BigEndian.Uint32(b[:]) & 0x7fffffff, binary.BigEndian.Uint32(b[4:])}
+// add makes a key for a session, with a secret of so many bytes.
+func (c *cancels) add(secret int, f func()) cancelKey {
+	b := make([]byte, 4+secret)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	k := cancelKey{binary.BigEndian.Uint32(b) & 0x7fffffff, string(b[4:])}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.live == nil {

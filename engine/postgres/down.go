@@ -47,6 +47,12 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			n := min(*passing, len(b)-pass)
 			*passing -= n
 			pass += n
+			if *passing == 0 && r.calling {
+				r.calling = false
+				if _, err := r.settle('V', nil); err != nil {
+					return 0, err
+				}
+			}
 		}
 		rest := b[pass:]
 		if *passing > 0 || len(rest) < headerBytes {
@@ -68,6 +74,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			if kind == 'D' {
 				rows++
 			}
+			r.calling = kind == 'V' // longer than what is looked at: over when it has passed
 			*passing = whole
 			continue
 		}
@@ -199,7 +206,7 @@ func (r *relay) warn(due session.Notice) error {
 // outcome reports whether a message says how a statement went.
 func outcome(kind byte) bool {
 	switch kind {
-	case 'C', 'I', 's', 'E', 'Z', 'G', '1', '2', '3':
+	case 'C', 'I', 's', 'V', 'E', 'Z', 'G', '1', '2', '3':
 		return true
 	}
 	return false
@@ -220,6 +227,8 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 		}
 	case 'I':
 		it, ok = r.log.complete("")
+	case 'V':
+		it, ok = r.log.complete("FUNCTION CALL")
 	case 's':
 		r.returned = 0
 		it, ok = r.log.complete("SUSPENDED")
@@ -229,7 +238,7 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 		if severity == "FATAL" || severity == "PANIC" {
 			r.lastWord.Store(true)
 		}
-		if no := r.log.refusal(); no != nil && code == syntaxError {
+		if no := r.log.refusal(); no != nil && (code == syntaxError || code == undefinedFunction) {
 			r.log.failed(code, message) // what is behind it in line is over as well
 			return refusalWords(no).Encode(nil)
 		}

@@ -12,9 +12,10 @@ import (
 
 // Engine speaks PostgreSQL.
 type Engine struct {
-	limits  limits
-	cancels cancels
-	walls   walls
+	limits     limits
+	cancels    cancels
+	walls      walls
+	encryption encryption
 }
 
 // New returns the engine.

@@ -33,7 +33,7 @@ func (f *framing) scan(b []byte) (pass, more int, leave bool, err error) {
 			return pass, 0, false, malformed("a message of this length")
 		}
 		if !known(rest[0]) {
-			return pass, 0, false, refusedKind(rest[0])
+			return pass, 0, false, malformed(fmt.Sprintf("a message of the unknown kind %q", rune(rest[0])))
 		}
 		whole := size + 1
 		if rest[0] == 'd' { // CopyData passes as it comes; after a copy that failed the target ignores it
@@ -59,16 +59,9 @@ func (f *framing) scan(b []byte) (pass, more int, leave bool, err error) {
 	}
 }
 
-func refusedKind(kind byte) error {
-	if kind == 'F' {
-		return malformed("a function call; call it in a statement")
-	}
-	return malformed(fmt.Sprintf("a message of the unknown kind %q", rune(kind)))
-}
-
 func known(kind byte) bool {
 	switch kind {
-	case 'Q', 'P', 'B', 'E', 'D', 'C', 'S', 'H', 'c', 'f', 'd', 'X':
+	case 'Q', 'P', 'B', 'E', 'D', 'C', 'S', 'H', 'F', 'c', 'f', 'd', 'X':
 		return true
 	}
 	return false

@@ -26,9 +26,21 @@ const badBind = "a Bind message of another form"
 func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
 	name, rest, ok1 := take0(body)
 	stmt, rest, ok2 := take0(rest)
-	formats, rest, ok3 := take16s(rest)
-	if !ok1 || !ok2 || !ok3 || len(rest) < 2 {
+	values, rest, ok3 := takeValues(rest)
+	if !ok1 || !ok2 || !ok3 {
 		return "", "", nil, malformed(badBind)
+	}
+	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
+		return "", "", nil, malformed(badBind)
+	}
+	return name, stmt, values, nil
+}
+
+// takeValues takes formats and values, as Bind and FunctionCall have them.
+func takeValues(b []byte) (values []record.Value, rest []byte, ok bool) {
+	formats, rest, ok := take16s(b)
+	if !ok || len(rest) < 2 {
+		return nil, nil, false
 	}
 	n := int(binary.BigEndian.Uint16(rest))
 	rest = rest[2:]
@@ -36,7 +48,7 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 	left := valuesLimit
 	for i := range n {
 		if len(rest) < 4 {
-			return "", "", nil, malformed(badBind)
+			return nil, nil, false
 		}
 		size := int(int32(binary.BigEndian.Uint32(rest)))
 		rest = rest[4:]
@@ -45,17 +57,14 @@ func parseBind(body []byte) (name, stmt string, values []record.Value, err error
 			continue
 		}
 		if size > len(rest) {
-			return "", "", nil, malformed(badBind)
+			return nil, nil, false
 		}
 		binaryFormat := len(formats) == 2 && formats[1] == 1 && formats[0] == 0 || 2*i < len(formats) && binary.BigEndian.Uint16(formats[2*i:]) == 1
 		values = append(values, valueOf(rest[:size], binaryFormat, min(valueLimit, left)))
 		left -= min(size, valueLimit, left)
 		rest = rest[size:]
 	}
-	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
-		return "", "", nil, malformed(badBind)
-	}
-	return name, stmt, values, nil
+	return values, rest, true
 }
 
 // valueOf is a bound value as the recording keeps it.

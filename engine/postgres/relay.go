@@ -50,6 +50,8 @@ type relay struct {
 
 	returned int64 // rows of the statement under way, where there is a budget; down's
 
+	calling bool // what a function returned is passing; down's
+
 	turns    turns
 	leaving  atomic.Bool // the client said good-bye: the target may close
 	stopped  atomic.Bool // the budget is spent: nothing more goes to the target

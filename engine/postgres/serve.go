@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -54,7 +53,11 @@ func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, c
 	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
 		return
 	}
-	key := e.cancels.add(func() { cancelAt(s, target) })
+	secret := oldSecret
+	if c.newer {
+		secret = newSecret
+	}
+	key := e.cancels.add(secret, func() { cancelAt(s, target) })
 	defer e.cancels.remove(key)
 	if err := c.welcome(s, target, key); err != nil {
 		return
@@ -180,8 +183,7 @@ func (c *client) welcome(s *session.Session, t *pgconn.HijackedConn, key cancelK
 	for name, value := range t.ParameterStatuses {
 		msgs = append(msgs, &pgproto3.ParameterStatus{Name: name, Value: value})
 	}
-	secret := binary.BigEndian.AppendUint32(nil, key.secret)
-	msgs = append(msgs, &pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: secret})
+	msgs = append(msgs, &pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: []byte(key.secret)})
 	g, end := s.Permit().Grant(), s.Permit().End()
 	msgs = append(msgs, notice("NOTICE", "00000", say.Notice{
 		Line: "Curfew: " + string(g.Resource) + " as " + string(g.Role) + " until " + end.Format("15:04") + " (" + say.Duration(time.Until(end).Round(time.Minute)) + "). Recorded.",

@@ -28,7 +28,8 @@ const (
 
 // Codes of the untyped packets.
 const (
-	protocol3  = 3 << 16
+	protocol30 = 3 << 16
+	protocol32 = 3<<16 + 2 // the newest; from PostgreSQL 18 on
 	cancelCode = 80877102
 	sslCode    = 80877103
 	gssCode    = 80877104
@@ -39,6 +40,7 @@ type client struct {
 	conn   net.Conn
 	tls    *tls.Conn // nil: plain
 	cert   *tls.Certificate
+	newer  bool // it speaks protocol 3.2
 	params map[string]string
 }
 
@@ -59,7 +61,7 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	}
 	leave := sync.OnceFunc(func() { e.limits.leave(host) })
 	defer leave()
-	want, err := c.negotiate(gate.TLS())
+	want, err := c.negotiate(e.encryption.config(gate.TLS()))
 	if err != nil {
 		c.refuse(err)
 		return
@@ -83,8 +85,18 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 // negotiate reads untyped packets until a startup or a cancel request.
 func (c *client) negotiate(cfg *tls.Config) (hello, error) {
 	plain := cfg == nil || isLoopback(c.conn.RemoteAddr())
-	for range mostUpgrades + 1 {
-		code, body, err := c.untyped()
+	for i := range mostUpgrades + 1 {
+		head, err := c.head()
+		if err != nil {
+			return hello{}, err
+		}
+		if i == 0 && head[0] == tlsHandshake && cfg != nil {
+			if err := c.direct(cfg, head); err != nil {
+				return hello{}, err
+			}
+			continue
+		}
+		code, body, err := c.untyped(head)
 		if err != nil {
 			return hello{}, err
 		}
@@ -98,10 +110,10 @@ func (c *client) negotiate(cfg *tls.Config) (hello, error) {
 				return hello{}, err
 			}
 		case code == cancelCode:
-			if len(body) != 8 {
+			if len(body) < 8 || len(body) > 4+maxSecret {
 				return hello{}, malformed("a cancel request of another length")
 			}
-			return hello{cancel: &cancelKey{binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])}}, nil
+			return hello{cancel: &cancelKey{binary.BigEndian.Uint32(body), string(body[4:])}}, nil
 		case code>>16 == 3:
 			if c.tls == nil && !plain {
 				return hello{}, curfew.Errorf(curfew.NotSignedIn, "this gateway speaks TLS only").WithRule("tls").WithFix("connect with sslmode=verify-full")
@@ -123,15 +135,18 @@ func malformed(what string) error {
 	return curfew.Errorf(curfew.Invalid, "this is not PostgreSQL's protocol: %s", what).WithRule("protocol")
 }
 
-// untyped reads one packet without a type byte.
-func (c *client) untyped() (code uint32, body []byte, err error) {
+// head reads the length and the code of a packet without a type byte.
+func (c *client) head() ([]byte, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(startupBound)); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	var head [8]byte
-	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
-		return 0, nil, err
-	}
+	head := make([]byte, 8)
+	_, err := io.ReadFull(c.conn, head)
+	return head, err
+}
+
+// untyped reads the rest of it.
+func (c *client) untyped(head []byte) (code uint32, body []byte, err error) {
 	n := binary.BigEndian.Uint32(head[:4])
 	if n < 8 || n > maxStartup {
 		return 0, nil, malformed("a first packet of this length")
@@ -139,24 +154,6 @@ func (c *client) untyped() (code uint32, body []byte, err error) {
 	body = make([]byte, n-8)
 	_, err = io.ReadFull(c.conn, body)
 	return binary.BigEndian.Uint32(head[4:]), body, err
-}
-
-// upgrade starts TLS. What a client sent before the handshake it sent in the
-// clear: reading exactly one packet at a time leaves it to the handshake, which
-// refuses it.
-func (c *client) upgrade(cfg *tls.Config) error {
-	if _, err := c.conn.Write([]byte{'S'}); err != nil {
-		return err
-	}
-	t := tls.Server(c.conn, cfg)
-	if err := t.Handshake(); err != nil {
-		return err
-	}
-	c.tls, c.conn = t, t
-	if len(cfg.Certificates) > 0 {
-		c.cert = &cfg.Certificates[0]
-	}
-	return nil
 }
 
 // startup reads the parameters.
@@ -185,8 +182,14 @@ func (c *client) startup(code uint32, body []byte) error {
 	if v, ok := c.params["replication"]; ok && v != "false" && v != "off" && v != "0" && v != "no" {
 		return curfew.Errorf(curfew.Denied, "replication does not go through the gateway").WithRule("protocol.replication")
 	}
-	if code != protocol3 || len(extensions) > 0 {
-		return c.send(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: 0, UnrecognizedOptions: extensions})
+	c.newer = code >= protocol32
+	if code != protocol30 && code != protocol32 || len(extensions) > 0 {
+		// Servers and libpq have the whole version here, not its minor part alone.
+		version := uint32(protocol30)
+		if c.newer {
+			version = protocol32
+		}
+		return c.send(&pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: version, UnrecognizedOptions: extensions})
 	}
 	return nil
 }

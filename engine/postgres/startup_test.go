@@ -103,36 +103,42 @@ func TestWireStatesBeforeAuthentication(t *testing.T) {
 		want string // what the answer holds; "" for a connection that just closes
 		not  string
 	}{
-		"length 0":                       {[][]byte{length(0, "xxxx")}, "FATAL", "SCRAM"},
-		"length 3":                       {[][]byte{length(3, "xxxx")}, "FATAL", "SCRAM"},
-		"length 4":                       {[][]byte{length(4, "xxxx")}, "FATAL", "SCRAM"},
-		"length 7":                       {[][]byte{length(7, "xxxx")}, "FATAL", "SCRAM"},
-		"length 10,001":                  {[][]byte{length(10_001, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
-		"length 2^31-1":                  {[][]byte{length(1<<31-1, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
-		"length 2^31":                    {[][]byte{length(1<<31, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
-		"length 2^32-1":                  {[][]byte{length(1<<32-1, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
-		"HTTP":                           {[][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}, "FATAL", "SCRAM"},
-		"protocol 2":                     {[][]byte{packet(2<<16, someone)}, "FATAL", "SCRAM"},
-		"protocol 4":                     {[][]byte{packet(4<<16, someone)}, "FATAL", "SCRAM"},
-		"protocol 3.0":                   {[][]byte{packet(3<<16, someone)}, "SCRAM-SHA-256", "FATAL"},
-		"protocol 3.2 is talked down":    {[][]byte{packet(3<<16+2, someone)}, "v\x00\x00\x00", "FATAL"},
-		"unknown extension":              {[][]byte{packet(3<<16, "_pq_.magic\x00on\x00"+someone)}, "_pq_.magic", "FATAL"},
-		"no TLS here":                    {[][]byte{packet(sslCode, ""), packet(3<<16, someone)}, "NR", "FATAL"},
-		"no GSS here, no TLS either":     {[][]byte{packet(gssCode, ""), packet(sslCode, ""), packet(3<<16, someone)}, "NNR", "FATAL"},
-		"TLS asked for without end":      {[][]byte{packet(sslCode, ""), packet(sslCode, ""), packet(sslCode, ""), packet(sslCode, "")}, "FATAL", "SCRAM"},
-		"a parameter twice":              {[][]byte{packet(3<<16, "user\x00a\x00user\x00b\x00\x00")}, "FATAL", "SCRAM"},
-		"a parameter without a value":    {[][]byte{packet(3<<16, "user\x00\x00")}, "FATAL", "SCRAM"},
-		"parameters without an end":      {[][]byte{packet(3<<16, "user\x00a\x00")}, "FATAL", "SCRAM"},
-		"replication":                    {[][]byte{packet(3<<16, "replication\x00database\x00"+someone)}, "replication", "SCRAM"},
-		"cancel of nothing":              {[][]byte{packet(cancelCode, "12345678")}, "", "FATAL"},
-		"a query instead of a password":  {[][]byte{packet(3<<16, someone), []byte("Q\x00\x00\x00\x0dSELECT 1\x00")}, "FATAL", "SELECT"},
-		"a second startup":               {[][]byte{packet(3<<16, someone), packet(3<<16, someone)}, "FATAL", ""},
-		"a password of 4 GB":             {[][]byte{packet(3<<16, someone), append([]byte("p"), length(1<<32-1, "")...)}, "FATAL", ""},
-		"a password of length 3":         {[][]byte{packet(3<<16, someone), append([]byte("p"), length(3, "")...)}, "FATAL", ""},
-		"SCRAM-PLUS without TLS":         {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abcdefghijkl")}, "FATAL", ""},
-		"another mechanism":              {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-1", "n,,n=,r=abcdefghijkl")}, "FATAL", ""},
-		"an authorization identity":      {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-256", "n,a=dana,n=,r=abcdefghijkl")}, "FATAL", ""},
-		"a SASL message that is no SASL": {[][]byte{packet(3<<16, someone), append([]byte("p"), length(4, "")...)}, "FATAL", ""},
+		"length 0":                          {[][]byte{length(0, "xxxx")}, "FATAL", "SCRAM"},
+		"length 3":                          {[][]byte{length(3, "xxxx")}, "FATAL", "SCRAM"},
+		"length 4":                          {[][]byte{length(4, "xxxx")}, "FATAL", "SCRAM"},
+		"length 7":                          {[][]byte{length(7, "xxxx")}, "FATAL", "SCRAM"},
+		"length 10,001":                     {[][]byte{length(10_001, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
+		"length 2^31-1":                     {[][]byte{length(1<<31-1, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
+		"length 2^31":                       {[][]byte{length(1<<31, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
+		"length 2^32-1":                     {[][]byte{length(1<<32-1, "\x00\x03\x00\x00")}, "FATAL", "SCRAM"},
+		"HTTP":                              {[][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}, "FATAL", "SCRAM"},
+		"protocol 2":                        {[][]byte{packet(2<<16, someone)}, "FATAL", "SCRAM"},
+		"protocol 4":                        {[][]byte{packet(4<<16, someone)}, "FATAL", "SCRAM"},
+		"protocol 3.0":                      {[][]byte{packet(3<<16, someone)}, "SCRAM-SHA-256", "FATAL"},
+		"protocol 3.2":                      {[][]byte{packet(3<<16+2, someone)}, "SCRAM-SHA-256", "v\x00\x00\x00"},
+		"protocol 3.1 is talked down":       {[][]byte{packet(3<<16+1, someone)}, "v\x00\x00\x00\x0c\x00\x03\x00\x00", "FATAL"},
+		"protocol 3.9999 is talked down":    {[][]byte{packet(3<<16+9999, someone)}, "v\x00\x00\x00\x0c\x00\x03\x00\x02", "FATAL"},
+		"TLS at once where there is none":   {[][]byte{[]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")}, "FATAL", "SCRAM"},
+		"a cancel request without a secret": {[][]byte{packet(cancelCode, "1234")}, "FATAL", "SCRAM"},
+		"a cancel request too long":         {[][]byte{packet(cancelCode, "1234"+strings.Repeat("x", 257))}, "FATAL", "SCRAM"},
+		"a long cancel of nothing":          {[][]byte{packet(cancelCode, "1234"+strings.Repeat("x", 256))}, "", "FATAL"},
+		"unknown extension":                 {[][]byte{packet(3<<16, "_pq_.magic\x00on\x00"+someone)}, "_pq_.magic", "FATAL"},
+		"no TLS here":                       {[][]byte{packet(sslCode, ""), packet(3<<16, someone)}, "NR", "FATAL"},
+		"no GSS here, no TLS either":        {[][]byte{packet(gssCode, ""), packet(sslCode, ""), packet(3<<16, someone)}, "NNR", "FATAL"},
+		"TLS asked for without end":         {[][]byte{packet(sslCode, ""), packet(sslCode, ""), packet(sslCode, ""), packet(sslCode, "")}, "FATAL", "SCRAM"},
+		"a parameter twice":                 {[][]byte{packet(3<<16, "user\x00a\x00user\x00b\x00\x00")}, "FATAL", "SCRAM"},
+		"a parameter without a value":       {[][]byte{packet(3<<16, "user\x00\x00")}, "FATAL", "SCRAM"},
+		"parameters without an end":         {[][]byte{packet(3<<16, "user\x00a\x00")}, "FATAL", "SCRAM"},
+		"replication":                       {[][]byte{packet(3<<16, "replication\x00database\x00"+someone)}, "replication", "SCRAM"},
+		"cancel of nothing":                 {[][]byte{packet(cancelCode, "12345678")}, "", "FATAL"},
+		"a query instead of a password":     {[][]byte{packet(3<<16, someone), []byte("Q\x00\x00\x00\x0dSELECT 1\x00")}, "FATAL", "SELECT"},
+		"a second startup":                  {[][]byte{packet(3<<16, someone), packet(3<<16, someone)}, "FATAL", ""},
+		"a password of 4 GB":                {[][]byte{packet(3<<16, someone), append([]byte("p"), length(1<<32-1, "")...)}, "FATAL", ""},
+		"a password of length 3":            {[][]byte{packet(3<<16, someone), append([]byte("p"), length(3, "")...)}, "FATAL", ""},
+		"SCRAM-PLUS without TLS":            {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abcdefghijkl")}, "FATAL", ""},
+		"another mechanism":                 {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-1", "n,,n=,r=abcdefghijkl")}, "FATAL", ""},
+		"an authorization identity":         {[][]byte{packet(3<<16, someone), sasl("SCRAM-SHA-256", "n,a=dana,n=,r=abcdefghijkl")}, "FATAL", ""},
+		"a SASL message that is no SASL":    {[][]byte{packet(3<<16, someone), append([]byte("p"), length(4, "")...)}, "FATAL", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gate, _ := newGate(t, nil)
@@ -266,6 +272,47 @@ func TestTLSAndChannelBinding(t *testing.T) {
 	t.Run("what comes in the clear after the request for TLS is not read as protocol", func(t *testing.T) {
 		got := exchange(t, address, [][]byte{append(packet(sslCode, ""), packet(3<<16, someone)...)})
 		if strings.Contains(got, "SCRAM") || !strings.HasPrefix(got, "S") {
+			t.Errorf("answered %q", got)
+		}
+	})
+}
+
+func TestTLSAtOnce(t *testing.T) {
+	gate, password := newGate(t, &tls.Config{Certificates: []tls.Certificate{authority(t)}, MinVersion: tls.VersionTLS12})
+	address := serve(t, gate)
+	host, port, _ := net.SplitHostPort(address)
+	c, err := pgconn.ParseConfig("host=" + host + " port=" + port + " sslmode=require sslnegotiation=direct max_protocol_version=3.2 database=shop-db user=" + string(gate.known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Password = password
+	var e *pgconn.PgError
+	if _, err := pgconn.ConnectConfig(ctx(t), c); !errors.As(err, &e) || e.Code != "28000" {
+		t.Fatal(err)
+	}
+	<-gate.claims
+	for name, protocols := range map[string][]string{"no protocol named": nil, "another protocol": {"h2"}} {
+		cfg := &tls.Config{InsecureSkipVerify: true, NextProtos: protocols} //nolint:gosec // what is named inside is what is tested
+		conn, err := tls.Dial("tcp", address, cfg)
+		if err != nil {
+			continue // refused in the handshake
+		}
+		_, _ = conn.Write(packet(3<<16, someone))
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if got, _ := io.ReadAll(conn); strings.Contains(string(got), "SCRAM") || len(gate.claims) > 0 {
+			t.Errorf("%s: answered %q", name, got)
+		}
+		_ = conn.Close()
+	}
+	t.Run("a request for TLS inside TLS", func(t *testing.T) {
+		conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}}) //nolint:gosec // as above
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = conn.Write(packet(sslCode, ""))
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if got, _ := io.ReadAll(conn); !strings.Contains(string(got), "FATAL") {
 			t.Errorf("answered %q", got)
 		}
 	})

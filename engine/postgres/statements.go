@@ -31,8 +31,8 @@ type portal struct {
 	no     *judge.Refusal // why it was not sent; nil: it was
 }
 
-// pending is something the target will answer: 'Q'uery, 'P'arse, 'B'ind, 'E'xecute,
-// 'C'lose of a statement, 'c'lose of a portal, 'S'ync, or 'd' for the end of copy data.
+// pending is something the target will answer: 'Q'uery, 'F'unctionCall, 'P'arse, 'B'ind,
+// 'E'xecute, 'C'lose of a statement, 'c'lose of a portal, 'S'ync, or 'd' for the end of copy data.
 type pending struct {
 	kind  byte
 	ref   uint64
@@ -133,7 +133,7 @@ func (s *statements) find(kind byte, name string) (found []portal, at *pending) 
 	for i := len(s.pending) - 1; i >= 0 && s.named > 0; i-- {
 		p := &s.pending[i]
 		switch {
-		case p.kind == 'S' || p.kind == 'Q':
+		case p.kind == 'S' || p.kind == 'Q' || p.kind == 'F':
 			same = false
 		case p.kind == kind && p.name == name:
 			found = append(found, p.is)
@@ -353,7 +353,7 @@ func (s *statements) copyOver() {
 func (s *statements) complete(tag string) (record.Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) == 0 || s.pending[0].kind != 'E' && s.pending[0].kind != 'Q' {
+	if len(s.pending) == 0 || s.pending[0].kind != 'E' && s.pending[0].kind != 'Q' && s.pending[0].kind != 'F' {
 		return record.Item{}, false
 	}
 	p := s.pending[0]
@@ -375,20 +375,20 @@ func (s *statements) outcome(p pending, it record.Item) record.Item {
 func (s *statements) refusal() *judge.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) == 0 || s.pending[0].kind != 'Q' && s.pending[0].kind != 'P' {
+	if len(s.pending) == 0 || s.pending[0].kind != 'Q' && s.pending[0].kind != 'F' && s.pending[0].kind != 'P' {
 		return nil
 	}
 	return s.pending[0].is.no
 }
 
-// failed is an error: of a Query it ends the whole of it, of the extended
+// failed is an error: of a Query or a FunctionCall it ends the whole of it, of the extended
 // protocol everything up to the next Sync. What an error is of is the first
 // statement that would have been executed.
 func (s *statements) failed(code, message string) (record.Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it := record.Item{Error: cut(message, 4096), Code: code}
-	if len(s.pending) > 0 && s.pending[0].kind == 'Q' {
+	if len(s.pending) > 0 && (s.pending[0].kind == 'Q' || s.pending[0].kind == 'F') {
 		return s.outcome(s.pending[0], it), true
 	}
 	var of pending
@@ -413,7 +413,7 @@ func (s *statements) ready() {
 	for len(s.pending) > 0 {
 		kind := s.pending[0].kind
 		s.shift()
-		if kind == 'Q' || kind == 'S' {
+		if kind == 'Q' || kind == 'F' || kind == 'S' {
 			return
 		}
 	}

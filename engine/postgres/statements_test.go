@@ -158,7 +158,7 @@ func TestSecretsAreMasked(t *testing.T) {
 }
 
 func FuzzStatements(f *testing.F) {
-	for _, m := range []pgproto3.FrontendMessage{parseMsg("s", "SELECT $1"), &pgproto3.Bind{Parameters: [][]byte{{1, 2}, nil}, ParameterFormatCodes: []int16{1}}, executeMsg(""), &pgproto3.Close{ObjectType: 'S', Name: "s"}} {
+	for _, m := range []pgproto3.FrontendMessage{parseMsg("s", "SELECT $1"), &pgproto3.Bind{Parameters: [][]byte{{1, 2}, nil}, ParameterFormatCodes: []int16{1}}, executeMsg(""), &pgproto3.Close{ObjectType: 'S', Name: "s"}, callOf(955, int4(0), []byte("x"))} {
 		b, _ := m.Encode(nil)
 		f.Add(b[0], b[5:])
 	}
@@ -173,6 +173,11 @@ func FuzzStatements(f *testing.F) {
 			_, _ = log.execute(body)
 		case 'C':
 			_ = log.close(body)
+		case 'F':
+			if oid, values, err := parseFunction(body); err == nil {
+				text, _ := functionText(oid, len(values))
+				log.function(text, values, nil)
+			}
 		default:
 			errorFields(body)
 			tagOf(body)

@@ -196,19 +196,24 @@ func TestCopyBothWays(t *testing.T) {
 func TestCancelReachesTheStatementAndNothingElse(t *testing.T) {
 	w := world(t, "cancel")
 	g := w.Grant("read", time.Hour)
-	c := through(t, w, g, "")
-	done := make(chan error, 1)
-	go func() { _, err := c.PgConn().Exec(context.Background(), "SELECT pg_sleep(20)").ReadAll(); done <- err }()
-	time.Sleep(100 * time.Millisecond)
-	if err := c.PgConn().CancelRequest(ctx(t)); err != nil {
-		t.Fatal(err)
-	}
-	var e *pgconn.PgError
-	if err := <-done; !errors.As(err, &e) || e.Code != "57014" {
-		t.Fatal(err)
-	}
-	if err := c.Ping(ctx(t)); err != nil {
-		t.Fatal(err)
+	for version, secret := range map[string]int{"3.0": oldSecret, "3.2": newSecret} {
+		c := through(t, w, g, "&max_protocol_version="+version)
+		if n := len(c.PgConn().SecretKey()); n != secret {
+			t.Errorf("protocol %s: a secret of %d bytes", version, n)
+		}
+		done := make(chan error, 1)
+		go func() { _, err := c.PgConn().Exec(context.Background(), "SELECT pg_sleep(20)").ReadAll(); done <- err }()
+		time.Sleep(100 * time.Millisecond)
+		if err := c.PgConn().CancelRequest(ctx(t)); err != nil {
+			t.Fatal(err)
+		}
+		var e *pgconn.PgError
+		if err := <-done; !errors.As(err, &e) || e.Code != "57014" {
+			t.Fatal(err)
+		}
+		if err := c.Ping(ctx(t)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

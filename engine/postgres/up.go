@@ -164,6 +164,9 @@ func (r *relay) message(kind byte, body []byte) error {
 		return r.s.Observe(it)
 	case 'C':
 		return r.log.close(body)
+	case 'F':
+		r.turns.asked.Add(1)
+		return r.function(body)
 	case 'S':
 		r.turns.asked.Add(1)
 		r.log.sync()
