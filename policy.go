@@ -58,7 +58,17 @@ type RecordMode string
 const (
 	RecordLive  RecordMode = "live"  // queued before it is sent, durable within 50 ms
 	RecordFirst RecordMode = "first" // durable before it is sent
+	// RecordResults is live, and what the target answers is recorded too, within limits.
+	RecordResults RecordMode = "results"
+	// RecordFirstResults is first, with results.
+	RecordFirstResults RecordMode = "first, results"
 )
+
+// First reports whether items are durable before what they speak of is sent.
+func (m RecordMode) First() bool { return m == RecordFirst || m == RecordFirstResults }
+
+// Results reports whether what the target answers is recorded.
+func (m RecordMode) Results() bool { return m == RecordResults || m == RecordFirstResults }
 
 // Subject is a person or everybody in a group; exactly one is set.
 type Subject struct {

@@ -177,7 +177,7 @@ func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Rea
 type hidden struct{}
 
 func (hidden) Shape(it record.Item) record.Item {
-	it.Text, it.Values, it.Error = "", nil, ""
+	it.Text, it.Values, it.Columns, it.Table, it.Error = "", nil, nil, nil, ""
 	return it
 }
 
@@ -186,8 +186,16 @@ func item(it record.Item) client.Item {
 		At: it.At, Kind: string(it.Kind), Ref: it.Ref, Text: it.Text, Tag: it.Tag, Rows: it.Rows, Bytes: it.Bytes,
 		TookMS: float64(it.Took.Microseconds()) / 1000, Error: it.Error, Code: it.Code,
 	}
-	for _, v := range it.Values {
-		out.Values = append(out.Values, client.Value(v))
+	out.Values, out.Columns, out.Left = valuesOf(it.Values), it.Columns, it.Left
+	for _, row := range it.Table {
+		out.Table = append(out.Table, valuesOf(row))
+	}
+	return out
+}
+
+func valuesOf(in []record.Value) (out []client.Value) {
+	for _, v := range in {
+		out = append(out, client.Value(v))
 	}
 	return out
 }

@@ -272,6 +272,11 @@ func (a *app) load(ctx context.Context, c *client.Client, session string, from s
 		for _, v := range it.Values {
 			t.held += 40 + len(v.Text)
 		}
+		for _, row := range it.Table {
+			for _, v := range row {
+				t.held += 40 + len(v.Text)
+			}
+		}
 		t.items, t.at = append(t.items, it), append(t.at, at)
 		return nil
 	})

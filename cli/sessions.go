@@ -139,6 +139,8 @@ func (a *app) said(head string, it client.Item) error {
 		}
 	case "outcome":
 		a.outf("         %s %s\n", a.dim("→"), outcome(it))
+	case "result":
+		a.result(it)
 	case "refused":
 		a.outf("%srefused: %s\n", head, block(it.Text, "         "))
 		a.outf("         → %s\n", prose(it.Error))
@@ -154,6 +156,32 @@ func (a *app) said(head string, it client.Item) error {
 		a.outf("%s%s\n", head, text)
 	}
 	return nil
+}
+
+// result shows rows of an answer, a line each.
+func (a *app) result(it client.Item) {
+	const indent = "           "
+	if len(it.Table) == 0 && it.Left == 0 {
+		a.outf("%s%s\n", indent, a.dim("(rows, hidden: none of your roles covers this session)"))
+		return
+	}
+	if len(it.Columns) > 0 {
+		var names []string
+		for _, c := range it.Columns {
+			names = append(names, clean(c))
+		}
+		a.outf("%s%s\n", indent, a.dim(strings.Join(names, " | ")))
+	}
+	for _, row := range it.Table {
+		var values []string
+		for _, v := range row {
+			values = append(values, value(v))
+		}
+		a.outf("%s%s\n", indent, strings.Join(values, " | "))
+	}
+	if it.Left > 0 {
+		a.outf("%s%s\n", indent, a.dim(fmt.Sprintf("(and %d more rows, not recorded: beyond the limit)", it.Left)))
+	}
 }
 
 // block shows text of several lines, each harmless, the later ones indented.

@@ -254,20 +254,23 @@ type Session struct {
 
 // Item is one line of a recording.
 type Item struct {
-	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"`
-	Ref    uint64    `json:"ref,omitempty"`
-	Text   string    `json:"text,omitempty"`
-	Values []Value   `json:"values,omitempty"`
-	Tag    string    `json:"tag,omitempty"`
-	Rows   int64     `json:"rows,omitempty"`
-	Bytes  int64     `json:"bytes,omitempty"`
-	TookMS float64   `json:"took_ms,omitempty"`
-	Error  string    `json:"error,omitempty"`
-	Code   string    `json:"code,omitempty"`
+	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"`
+	Ref     uint64    `json:"ref,omitempty"`
+	Text    string    `json:"text,omitempty"`
+	Values  []Value   `json:"values,omitempty"`
+	Columns []string  `json:"columns,omitempty" doc:"Of a result, where they are known"`
+	Table   [][]Value `json:"table,omitempty" doc:"Rows of a result"`
+	Left    int64     `json:"left,omitempty" doc:"Rows of it that were not kept, beyond the limit"`
+	Tag     string    `json:"tag,omitempty"`
+	Rows    int64     `json:"rows,omitempty"`
+	Bytes   int64     `json:"bytes,omitempty"`
+	TookMS  float64   `json:"took_ms,omitempty"`
+	Error   string    `json:"error,omitempty"`
+	Code    string    `json:"code,omitempty"`
 }
 
-// Value is a bound value.
+// Value is a bound value, or one of a result.
 type Value struct {
 	Text   string `json:"text,omitempty"`
 	Null   bool   `json:"null,omitempty"`

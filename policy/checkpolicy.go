@@ -68,8 +68,10 @@ func (k *checker) words(at func(string) []string, p curfew.Policy) {
 	if p.Starts != curfew.AtApproval && p.Starts != curfew.AtFirstUse {
 		k.add(at("starts"), fmt.Sprintf("%q is no way to start", p.Starts), "approval or first use")
 	}
-	if p.Record != curfew.RecordLive && p.Record != curfew.RecordFirst {
-		k.add(at("record"), fmt.Sprintf("%q is no way to record", p.Record), "live or first")
+	switch p.Record {
+	case curfew.RecordLive, curfew.RecordFirst, curfew.RecordResults, curfew.RecordFirstResults:
+	default:
+		k.add(at("record"), fmt.Sprintf("%q is no way to record", p.Record), `live, first, results, or "first, results"`)
 	}
 	if p.Budget.Statements < 0 || p.Budget.Rows < 0 || p.Budget.Bytes < 0 {
 		k.add(at("budget"), "a budget cannot be less than nothing", "a whole number from 1, or leave it out")

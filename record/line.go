@@ -18,15 +18,12 @@ func AppendLine(b []byte, it *Item) []byte {
 	}
 	b = textField(b, `,"text":`, it.Text)
 	if len(it.Values) > 0 {
-		b = append(b, `,"values":[`...)
-		for i := range it.Values {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendValue(b, &it.Values[i])
-		}
-		b = append(b, ']')
+		b = appendValues(append(b, `,"values":`...), it.Values)
 	}
+	if len(it.Columns) > 0 || len(it.Table) > 0 {
+		b = appendTable(b, it)
+	}
+	b = intField(b, `,"left":`, it.Left)
 	b = textField(b, `,"tag":`, it.Tag)
 	b = intField(b, `,"rows":`, it.Rows)
 	b = intField(b, `,"bytes":`, it.Bytes)
@@ -34,6 +31,41 @@ func AppendLine(b []byte, it *Item) []byte {
 	b = textField(b, `,"error":`, it.Error)
 	b = textField(b, `,"code":`, it.Code)
 	return append(b, '}', '\n')
+}
+
+func appendTable(b []byte, it *Item) []byte {
+	if len(it.Columns) > 0 {
+		b = append(b, `,"columns":[`...)
+		for i, c := range it.Columns {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendText(b, c)
+		}
+		b = append(b, ']')
+	}
+	if len(it.Table) > 0 {
+		b = append(b, `,"table":[`...)
+		for i, row := range it.Table {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendValues(b, row)
+		}
+		b = append(b, ']')
+	}
+	return b
+}
+
+func appendValues(b []byte, all []Value) []byte {
+	b = append(b, '[')
+	for i := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendValue(b, &all[i])
+	}
+	return append(b, ']')
 }
 
 func appendValue(b []byte, v *Value) []byte {

@@ -25,6 +25,8 @@ func TestALineIsWhatTheJSONPackageWrites(t *testing.T) {
 		{At: at, Kind: Statement, Ref: 1, Text: "SELECT '<é>' \"a\\b\"\n\t\r\b\f\x00\x1f\u2028\u2029\x7f"},
 		{At: at.Local(), Kind: Outcome, Ref: 1 << 63, Tag: "UPDATE 38", Rows: -1, Bytes: 7, Took: time.Second, Error: "bad \xff\xfe end\xe2", Code: "42P01"},
 		{At: at, Kind: Statement, Values: []Value{{}, {Text: "x"}, {Null: true}, {Text: "00ff", Binary: true, Cut: 9}, {Cut: 1}}},
+		{At: at, Kind: Result, Ref: 2, Columns: []string{"id", "a\"b"}, Table: [][]Value{{{Text: "1"}, {Null: true}}, {}, {{}}}, Left: 7},
+		{At: at, Kind: Result, Ref: 2, Values: []Value{{}}, Table: [][]Value{{}}, Tag: "x"},
 	} {
 		if got, want := AppendLine(nil, &it), asJSON(t, &it); !bytes.Equal(got, want) {
 			t.Errorf("\n%s\n%s", got, want)
@@ -35,7 +37,7 @@ func TestALineIsWhatTheJSONPackageWrites(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add("SELECT 1", "\xff\u2028", "x", true, int64(3))
 	f.Fuzz(func(t *testing.T, text, value, fault string, null bool, n int64) {
-		it := Item{At: time.Unix(n&0xffffffff, 5).UTC(), Kind: Kind(fault), Ref: uint64(n), Text: text, Error: fault, Rows: n, Values: []Value{{Text: value, Null: null, Cut: int(n)}, {Null: null}}}
+		it := Item{At: time.Unix(n&0xffffffff, 5).UTC(), Kind: Kind(fault), Ref: uint64(n), Text: text, Error: fault, Rows: n, Values: []Value{{Text: value, Null: null, Cut: int(n)}, {Null: null}}, Columns: []string{text, value}, Table: [][]Value{{{Text: value}}, {}}, Left: n}
 		if got, want := AppendLine(nil, &it), asJSON(t, &it); !bytes.Equal(got, want) {
 			t.Errorf("\n%s\n%s", got, want)
 		}

@@ -7,17 +7,21 @@ import "time"
 
 // Item is one thing that was said or done in a session.
 type Item struct {
-	At     time.Time     `json:"at"` // set by the writer when zero
-	Kind   Kind          `json:"kind"`
-	Ref    uint64        `json:"ref,omitempty"`  // ties an outcome to its statement; counts from 1 in a session
-	Text   string        `json:"text,omitempty"` // statement, or what was refused, or a notice
-	Values []Value       `json:"values,omitempty"`
-	Tag    string        `json:"tag,omitempty"`   // "UPDATE 38"
-	Rows   int64         `json:"rows,omitempty"`  // rows returned or changed
-	Bytes  int64         `json:"bytes,omitempty"` // bytes carried for it, both ways
-	Took   time.Duration `json:"took,omitempty"`
-	Error  string        `json:"error,omitempty"` // the target's or our refusal
-	Code   string        `json:"code,omitempty"`  // SQLSTATE and its kin
+	At     time.Time `json:"at"` // set by the writer when zero
+	Kind   Kind      `json:"kind"`
+	Ref    uint64    `json:"ref,omitempty"`  // ties an outcome to its statement; counts from 1 in a session
+	Text   string    `json:"text,omitempty"` // statement, or what was refused, or a notice
+	Values []Value   `json:"values,omitempty"`
+	// Columns and Table are the rows of a Result; Left is how many more were not kept.
+	Columns []string      `json:"columns,omitempty"`
+	Table   [][]Value     `json:"table,omitempty"`
+	Left    int64         `json:"left,omitempty"`
+	Tag     string        `json:"tag,omitempty"`   // "UPDATE 38"
+	Rows    int64         `json:"rows,omitempty"`  // rows returned or changed
+	Bytes   int64         `json:"bytes,omitempty"` // bytes carried for it, both ways
+	Took    time.Duration `json:"took,omitempty"`
+	Error   string        `json:"error,omitempty"` // the target's or our refusal
+	Code    string        `json:"code,omitempty"`  // SQLSTATE and its kin
 }
 
 // Kind says what an Item is.
@@ -28,17 +32,20 @@ const (
 	Opened    Kind = "opened"
 	Statement Kind = "statement" // before it is sent
 	Outcome   Kind = "outcome"   // of the statement with the same Ref
-	Prepared  Kind = "prepared"  // sent to be prepared; it is recorded again when it is executed
-	Refused   Kind = "refused"   // never sent
-	Notice    Kind = "notice"    // what Curfew told the client
-	Cancel    Kind = "cancel"
-	Closed    Kind = "closed"
+	// Result is what the target answered to the statement with the same Ref, where
+	// the policy has results recorded. There may be several, and then no Outcome yet.
+	Result   Kind = "result"
+	Prepared Kind = "prepared" // sent to be prepared; it is recorded again when it is executed
+	Refused  Kind = "refused"  // never sent
+	Notice   Kind = "notice"   // what Curfew told the client
+	Cancel   Kind = "cancel"
+	Closed   Kind = "closed"
 	// Broken ends a recording whose gateway ended first: Text says what may be
 	// missing. Its Code is "journal" if more is missing, or may be, than a crash can cost.
 	Broken Kind = "broken"
 )
 
-// Value is a bound value. Text is what a person reads; Null and Binary say what it was.
+// Value is a bound value, or one of a result. Text is what a person reads; Null and Binary say what it was.
 type Value struct {
 	Text   string `json:"text,omitempty"`
 	Null   bool   `json:"null,omitempty"`

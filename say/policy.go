@@ -65,10 +65,14 @@ func restText(p curfew.Policy) string {
 	if p.Extensions == curfew.NoExtensions {
 		s += " It is never extended."
 	}
-	if p.Record == curfew.RecordFirst {
-		return s + " Everything is recorded before it is sent."
+	s += " Everything is recorded"
+	if p.Record.First() {
+		s += " before it is sent"
 	}
-	return s + " Everything is recorded."
+	if p.Record.Results() {
+		s += ", what the target answers too"
+	}
+	return s + "."
 }
 
 func whoText(who []curfew.Subject, names Names) string {

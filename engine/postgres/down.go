@@ -63,12 +63,16 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			return 0, malformed("a message of the target of this length")
 		}
 		kind, whole := rest[0], size+1
-		if len(rest) < whole && (outcome(kind) && whole <= maxInspect || whole <= bulkBuffer/2) {
+		look := outcome(kind) || r.results != nil && r.results.wants(kind)
+		if len(rest) < whole && (look && whole <= maxInspect || whole <= bulkBuffer/2) {
 			more = whole // it goes on whole: a farewell needs a boundary
 			break
 		}
 		if !r.afford(kind, whole) {
 			return 0, r.exhausted(b[:pass])
+		}
+		if r.results != nil && r.results.wants(kind) {
+			r.results.see(kind, rest[headerBytes:min(len(rest), whole)], whole-headerBytes)
 		}
 		if !outcome(kind) || whole > maxInspect {
 			if kind == 'D' {
@@ -87,7 +91,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 			return 0, err
 		}
 		if instead != nil { // in the place of the message
-			if err := r.write(append(append([]byte(nil), b[:pass]...), instead...), true); err != nil {
+			if err := r.pass(append(append([]byte(nil), b[:pass]...), instead...), true); err != nil {
 				return 0, err
 			}
 			in.start += pass + whole
@@ -97,7 +101,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		if kind == 'Z' {
 			answers++
 			if n := r.s.Notice(); n != nil {
-				if err := r.write(b[:pass], true); err != nil {
+				if err := r.pass(b[:pass], true); err != nil {
 					return 0, err
 				}
 				in.start += pass
@@ -110,7 +114,7 @@ func (r *relay) deliver(in *buffer, passing *int) (more int, err error) {
 		pass += whole
 	}
 	if pass > 0 {
-		if err := r.write(b[:pass], *passing == 0); err != nil {
+		if err := r.pass(b[:pass], *passing == 0); err != nil {
 			return 0, err
 		}
 		in.start += pass
@@ -126,7 +130,7 @@ var errBeyond = errors.New("beyond the budget")
 // farewell says why.
 func (r *relay) exhausted(last []byte) error {
 	r.stopped.Store(true) // nothing more goes up meanwhile
-	err := r.write(last, true)
+	err := r.pass(last, true)
 	if err == nil {
 		drain(r.client)
 	}
@@ -216,6 +220,12 @@ func outcome(kind byte) bool {
 func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 	var it record.Item
 	var ok bool
+	switch kind {
+	case 'C', 'I', 's', 'V', 'E':
+		if err := r.answered(); err != nil {
+			return nil, err
+		}
+	}
 	switch kind {
 	case 'C':
 		tag := tagOf(body)

@@ -23,17 +23,19 @@ func parseParse(body []byte) (name, text string, err error) {
 
 const badBind = "a Bind message of another form"
 
-func parseBind(body []byte) (name, stmt string, values []record.Value, err error) {
+// parseBind reads a Bind message: portal, statement, values, and the formats of the result, which are a part of body.
+func parseBind(body []byte) (name, stmt string, values []record.Value, results []byte, err error) {
 	name, rest, ok1 := take0(body)
 	stmt, rest, ok2 := take0(rest)
 	values, rest, ok3 := takeValues(rest)
 	if !ok1 || !ok2 || !ok3 {
-		return "", "", nil, malformed(badBind)
+		return "", "", nil, nil, malformed(badBind)
 	}
-	if _, rest, ok := take16s(rest); !ok || len(rest) != 0 {
-		return "", "", nil, malformed(badBind)
+	results, rest, ok := take16s(rest)
+	if !ok || len(rest) != 0 {
+		return "", "", nil, nil, malformed(badBind)
 	}
-	return name, stmt, values, nil
+	return name, stmt, values, results, nil
 }
 
 // takeValues takes formats and values, as Bind and FunctionCall have them.

@@ -50,7 +50,8 @@ type relay struct {
 
 	returned int64 // rows of the statement under way, where there is a budget; down's
 
-	calling bool // what a function returned is passing; down's
+	results *results // down's; nil: results are not recorded
+	calling bool     // what a function returned is passing; down's
 
 	turns    turns
 	leaving  atomic.Bool // the client said good-bye: the target may close
@@ -60,6 +61,9 @@ type relay struct {
 
 func newRelay(s *session.Session, client, target net.Conn) *relay {
 	r := &relay{s: s, client: client, target: target, log: newStatements(), boundary: true}
+	if s.Permit().Grant().Record.Results() {
+		r.results = newResults(r.log)
+	}
 	r.turns.state.Store('I')
 	return r
 }

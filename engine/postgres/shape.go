@@ -10,13 +10,17 @@ import (
 // Shape shows what was said without any value in it: literals of statements
 // become "?", bound values and the target's words are left out.
 func (*Engine) Shape(it record.Item) record.Item {
-	if it.Kind == record.Statement || it.Kind == record.Refused {
+	switch it.Kind {
+	case record.Opened, record.Notice, record.Closed, record.Broken: // our own words
+	default:
 		it.Text = shape(it.Text)
 	}
-	for i := range it.Values {
-		it.Values[i] = record.Value{Text: "?"}
+	values := make([]record.Value, len(it.Values))
+	for i := range values {
+		values[i] = record.Value{Text: "?"}
 	}
-	it.Values = append([]record.Value(nil), it.Values...)
+	it.Values = values
+	it.Columns, it.Table, it.Left = nil, nil, 0
 	if it.Error != "" {
 		it.Error = "(hidden)"
 	}

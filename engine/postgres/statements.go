@@ -23,23 +23,30 @@ type statements struct {
 	rows    int64             // guarded by mu; of the statement under way
 	bytes   int64             // guarded by mu; since the last outcome
 	copying bool              // guarded by mu; the target takes copy data
+
+	// Where results are recorded; nil: they are not.
+	described map[string][]column // guarded by mu; columns of a prepared statement's result, by its text
+	columns   []column            // guarded by mu; of the Query under way
 }
 
 type portal struct {
 	text   string
 	values []record.Value
 	no     *judge.Refusal // why it was not sent; nil: it was
+	// formats of the result, as in Bind, where results are recorded
+	formats []byte
 }
 
 // pending is something the target will answer: 'Q'uery, 'F'unctionCall, 'P'arse, 'B'ind,
-// 'E'xecute, 'C'lose of a statement, 'c'lose of a portal, 'S'ync, or 'd' for the end of copy data.
+// 'E'xecute, 'D'escribe where results are recorded, 'C'lose of a statement, 'c'lose of a portal, 'S'ync, or 'd' for the end of copy data.
 type pending struct {
-	kind  byte
-	ref   uint64
-	name  string // of P, B, C and c
-	is    portal // of P (text alone) and B
-	fresh int    // one more than its place in fresh; 0: said already
-	began time.Time
+	kind   byte
+	ref    uint64
+	name   string // of P, B, C and c
+	is     portal // of P and D (text alone), B and, where results are recorded, E
+	secret bool   // of Q and E: its results are masked too
+	fresh  int    // one more than its place in fresh; 0: said already
+	began  time.Time
 }
 
 func newStatements() *statements {
@@ -81,7 +88,9 @@ func (s *statements) simple(text string, no *judge.Refusal) record.Item {
 		return it
 	}
 	s.bySQL(text)
-	return statementItem(s.next('Q'), text, nil, s.tell(text).secret)
+	it := statementItem(s.next('Q'), text, nil, s.tell(text).secret)
+	s.pending[len(s.pending)-1].secret = s.tell(text).secret
+	return it
 }
 
 // bySQL forgets what names stand for where a statement may give them another
@@ -201,7 +210,7 @@ func (s *statements) unsaid() (out []record.Item) {
 
 // bind is a Bind message: portal, statement, formats, values, result formats.
 func (s *statements) bind(body []byte) error {
-	name, stmt, values, err := parseBind(body)
+	name, stmt, values, formats, err := parseBind(body)
 	if err != nil {
 		return err
 	}
@@ -210,6 +219,9 @@ func (s *statements) bind(body []byte) error {
 	found, at := s.find('P', stmt)
 	is := one(found, "(prepared statement "+stmt+", made by PREPARE)")
 	is.values = values
+	if s.described != nil {
+		is.formats = append(make([]byte, 0, len(formats)), formats...)
+	}
 	s.said(at) // its text goes with the values
 	return s.ask('B', name, is)
 }
@@ -234,6 +246,10 @@ func (s *statements) execute(body []byte) (record.Item, error) {
 		return refusedItem(it, p.no), nil
 	}
 	s.bySQL(p.text)
+	if s.described != nil {
+		last := &s.pending[len(s.pending)-1]
+		last.secret, last.is = secret, portal{text: p.text, formats: p.formats}
+	}
 	return it, nil
 }
 

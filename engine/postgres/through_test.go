@@ -471,7 +471,7 @@ func TestTheClientsSettingsPassAndOursWin(t *testing.T) {
 
 func TestUnknownMessagesEndTheSession(t *testing.T) {
 	w := world(t, "unknown")
-	for name, raw := range map[string]string{"a function call": "F\x00\x00\x00\x0e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00", "nonsense": "!\x00\x00\x00\x04", "a startup": "\x00\x00\x00\x08\x04\xd2\x16\x2f"} {
+	for name, raw := range map[string]string{"a function call of another form": "F\x00\x00\x00\x0b\x00\x00\x00\x01\x00\x00\x00", "nonsense": "!\x00\x00\x00\x04", "a startup": "\x00\x00\x00\x08\x04\xd2\x16\x2f"} {
 		g := w.Grant("read", time.Hour)
 		conn, err := through(t, w, g, "").PgConn().Hijack()
 		if err != nil {

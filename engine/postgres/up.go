@@ -164,6 +164,8 @@ func (r *relay) message(kind byte, body []byte) error {
 		return r.s.Observe(it)
 	case 'C':
 		return r.log.close(body)
+	case 'D':
+		return r.log.describe(body)
 	case 'F':
 		r.turns.asked.Add(1)
 		return r.function(body)

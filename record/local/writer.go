@@ -100,7 +100,7 @@ func (w *writer) Write(it record.Item) error {
 	w.marked = true
 	behind := len(w.fresh)+len(w.underway) > mostHeld || len(w.ready) > 2*mostHeld || now.Sub(oldest) > durableBound
 	w.mu.Unlock()
-	urgent := w.head.Mode == curfew.RecordFirst
+	urgent := w.head.Mode.First()
 	if first || urgent {
 		w.store.dirtied(w, first, urgent)
 	}
