@@ -2,5 +2,10 @@
 
 package crash
 
+import "time"
+
 // killCount is how often `make soak` kills.
 const killCount = 3000
+
+// trafficFor is how long `make soak` has pgbench run with a revoke a second.
+const trafficFor = 10 * time.Minute

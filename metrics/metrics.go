@@ -1,5 +1,5 @@
 // Package metrics counts what happens, for Prometheus. It follows the ledger and
-// looks at the state; it names no person, no resource, no grant and no secret:
+// looks at the state, and at the process itself; it names no person, no resource, no grant and no secret:
 // labels are causes, rules and types of engine, of which there are few.
 package metrics
 
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/curfewhq/curfew"
@@ -71,7 +72,7 @@ func New(a *access.Service) *Metrics {
 	m.silent = desc("curfew_ledger_silent_seconds", "How long the ledger has not answered a turn; 0 while none is under way.")
 	m.unwritten = desc("curfew_unwritten", "Commands that have acted and are not in the ledger yet.")
 	m.closed = desc("curfew_closed", "1 while nothing is given: the ledger was restored and is not confirmed, or the clock was stepped.", "why")
-	m.registry.MustRegister(m)
+	m.registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
