@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
 )
@@ -70,7 +68,7 @@ func (c *cancels) forward(k cancelKey) {
 
 // cancelAt asks the target to cancel what runs, over a connection of the session's
 // own, with TLS if the session has it: the key is a secret.
-func cancelAt(s *session.Session, target *pgconn.HijackedConn) {
+func cancelAt(s *session.Session, target target) {
 	if s.Observe(record.Item{Kind: record.Cancel}) != nil {
 		return
 	}
@@ -82,15 +80,15 @@ func cancelAt(s *session.Session, target *pgconn.HijackedConn) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	if cfg := target.Config.TLSConfig; cfg != nil {
+	if cfg := target.tls; cfg != nil {
 		if conn, err = encrypt(s, conn, cfg); err != nil {
 			return
 		}
 	}
-	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(target.SecretKey)))
+	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(target.key)))
 	b = binary.BigEndian.AppendUint32(b, cancelCode)
-	b = binary.BigEndian.AppendUint32(b, target.PID)
-	b = append(b, target.SecretKey...)
+	b = binary.BigEndian.AppendUint32(b, target.pid)
+	b = append(b, target.key...)
 	if s.Forward(conn, b) == nil {
 		_, _ = conn.Read(b[:1]) // the server closes once it has signalled
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -30,43 +31,72 @@ const leaveBound = 100 * time.Millisecond
 // gateway, is still there: the net under a dead node, not the cut.
 const checkInterval = "client_connection_check_interval"
 
-// serve opens the session of a client that has proved who it is, and relays.
-func (e *Engine) serve(ctx context.Context, c *client, gate engine.Gatekeeper, claim access.Claim) {
+// guest is a client that has been let in: what lives as long as its session does.
+type guest struct {
+	engine *Engine
+	conn   net.Conn // the client's
+	target target
+	s      *session.Session
+	relay  *relay
+	key    cancelKey
+}
+
+// target is the connection to the target, logged in.
+type target struct {
+	net.Conn
+	pid uint32
+	key []byte      // what it cancels with
+	tls *tls.Config // nil: plain
+}
+
+// receive opens the session of a client that has proved who it is, and logs in at
+// the target.
+func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper, claim access.Claim) *guest {
 	_ = c.conn.SetDeadline(time.Time{})
 	s, err := gate.Open(ctx, claim)
 	if err != nil {
 		c.turnAway(err)
-		return
+		return nil
 	}
-	cause, why := curfew.CauseClosed, ""
-	defer func() { s.Close(cause, why) }()
-	target, wall, err := e.connectTarget(s, c.params)
+	conn, wall, err := e.connectTarget(s, c.params)
 	if err != nil {
-		cause, why = c.noTarget(s, err)
-		return
+		s.Close(c.noTarget(s, err))
+		return nil
 	}
-	defer func() { _ = target.Conn.Close() }()
-	r := newRelay(s, c.conn, target.Conn)
-	if r.wall, r.counting = wall, &e.walls.parser; s.Metered() {
+	g := &guest{engine: e, conn: c.conn, s: s, target: target{Conn: conn.Conn, pid: conn.PID, key: conn.SecretKey, tls: conn.Config.TLSConfig}}
+	g.relay = newRelay(s, c.conn, conn.Conn)
+	if g.relay.wall, g.relay.counting = wall, &e.walls.parser; s.Metered() {
 		e.walls.prepare() // it tells statements of one text apart
 	}
-	if err := s.Attach(session.Legs{Client: c.conn, Target: target.Conn, Farewell: r.farewell}); err != nil {
-		return
+	if err := s.Attach(session.Legs{Client: c.conn, Target: conn.Conn, Farewell: g.relay.farewell}); err != nil {
+		g.leave(curfew.CauseClosed, "")
+		return nil
 	}
 	secret := oldSecret
 	if c.newer {
 		secret = newSecret
 	}
-	key := e.cancels.add(secret, func() { cancelAt(s, target) })
-	defer e.cancels.remove(key)
-	if err := c.welcome(s, target, key); err != nil {
-		return
+	g.key = e.cancels.add(secret, func() { cancelAt(s, g.target) })
+	if err := c.welcome(s, conn, g.key); err != nil {
+		g.leave(curfew.CauseClosed, "")
+		return nil
 	}
-	cause, why = r.run()
+	return g
+}
+
+// stay relays until one side is done.
+func (g *guest) stay() { g.leave(g.relay.run()) }
+
+// leave ends what was let in.
+func (g *guest) leave(cause curfew.Cause, why string) {
+	g.engine.cancels.remove(g.key)
+	_ = g.target.Close()
+	g.s.Close(cause, why)
+	_ = g.conn.Close()
 }
 
 // noTarget tells a client that its target did not let it in, and returns why the
-// session is over. It is apart from serve, whose stack lives as long as the session.
+// session is over.
 func (c *client) noTarget(s *session.Session, err error) (cause curfew.Cause, why string) {
 	res := s.Permit().Resource()
 	if cause, why = curfew.CauseTarget, err.Error(); curfew.CodeOf(err) == curfew.Denied {

@@ -49,35 +49,50 @@ type hello struct {
 	cancel *cancelKey // a request to cancel; nil: a startup
 }
 
-// Serve speaks with one client until it leaves or is cut.
+// Serve speaks with one client until it leaves or is cut. It is let in by a
+// goroutine of its own, whose stack, which TLS and log-ins make large, goes with it.
 func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	let := make(chan *guest, 1)
+	go func() { let <- e.admit(ctx, conn, gate) }()
+	if g := <-let; g != nil {
+		g.stay()
+	}
+}
+
+// admit negotiates with a client until it has a session and a target; nil if it was
+// not let in, and is gone.
+func (e *Engine) admit(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) (g *guest) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	c := &client{conn: conn}
-	defer func() { _ = c.conn.Close() }()
+	defer func() {
+		if g == nil {
+			_ = c.conn.Close()
+		}
+	}()
 	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
 	if !e.limits.enter(host) {
-		return
+		return nil
 	}
 	leave := sync.OnceFunc(func() { e.limits.leave(host) })
 	defer leave()
 	want, err := c.negotiate(e.encryption.config(gate.TLS()))
 	if err != nil {
 		c.refuse(err)
-		return
+		return nil
 	}
 	if want.cancel != nil {
 		e.cancels.forward(*want.cancel)
-		return
+		return nil
 	}
 	id := curfew.CredentialID(c.params["user"])
 	if err := c.authenticate(gate.Verifier(ctx, id)); err != nil {
 		c.refuse(err)
-		return
+		return nil
 	}
 	leave()
 	stop() // from here on the permit says when it is over: a stop of the gateway drains
-	e.serve(ctx, c, gate, access.Claim{
+	return e.receive(ctx, c, gate, access.Claim{
 		Credential: id, Resource: c.params["database"], Client: conn.RemoteAddr().String(), Program: c.params["application_name"],
 	})
 }
