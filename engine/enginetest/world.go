@@ -376,6 +376,13 @@ func (w *World) Ended(id curfew.GrantID) curfew.SessionEnded {
 // Items reads a recording: to its end if the session is over, else what is there.
 func (w *World) Items(id curfew.SessionID) (out []record.Item) {
 	w.t.Helper()
+	w.Each(id, func(it record.Item) { out = append(out, it) })
+	return out
+}
+
+// Each gives what a recording holds by now to f, one item after the other.
+func (w *World) Each(id curfew.SessionID, f func(record.Item)) {
+	w.t.Helper()
 	r, err := w.Record.Read(id)
 	for end := time.Now().Add(2 * time.Second); err != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		r, err = w.Record.Read(id) // the session is being opened
@@ -385,9 +392,9 @@ func (w *World) Items(id curfew.SessionID) (out []record.Item) {
 	for {
 		it, err := r.Next(context.Background(), false)
 		if errors.Is(err, io.EOF) || errors.Is(err, record.ErrOpen) {
-			return out
+			return
 		}
 		must(w.t, err)
-		out = append(out, it)
+		f(it)
 	}
 }
