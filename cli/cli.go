@@ -174,7 +174,7 @@ func (a *app) groups() []group {
 		}},
 		{"decide", "Decide:", []*cobra.Command{a.reviewCommand(), a.showCommand(), a.approveCommand(), a.denyCommand()}},
 		{"watch", "Watch:", []*cobra.Command{
-			a.cutCommand(), a.sessionsCommand(), a.watchCommand(), a.replayCommand(), a.transcriptCommand(), a.auditCommand(), a.ledgerCommand(),
+			a.cutCommand(), a.sessionsCommand(), a.watchCommand(), a.replayCommand(), a.transcriptCommand(), a.timelineCommand(), a.auditCommand(), a.ledgerCommand(),
 		}},
 		{"understand", "Understand:", []*cobra.Command{a.whyCommand(), a.whoCanCommand(), a.explainCommand()}},
 		{"configure", "Configure:", []*cobra.Command{
