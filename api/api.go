@@ -216,6 +216,22 @@ func (s *Server) originKnown(origin string) bool {
 	return ok && s.hostKnown(host)
 }
 
+// one looks something up in the lists. What is not there yet is looked for again once
+// they hold what was decided by now: a session that has just opened is there.
+func one[T any](ctx context.Context, s *Server, find func() (T, error)) (T, error) {
+	x, err := find()
+	if curfew.CodeOf(err) != curfew.NotFound {
+		return x, err
+	}
+	var now uint64
+	s.parts.Access.View(func(st *access.State) { now = st.Size })
+	if s.parts.History.Position() >= now {
+		return x, err
+	}
+	_, _ = s.caughtUp(ctx, now)
+	return find()
+}
+
 // listBound is how long a list waits for the position its caller last wrote.
 const listBound = time.Second
 

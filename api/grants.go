@@ -23,7 +23,7 @@ func (s *Server) grantRoutes() {
 }
 
 func (s *Server) findGrant(ctx context.Context, c caller, id string) (history.Grant, error) {
-	g, err := s.parts.History.Grant(ctx, curfew.GrantID(id))
+	g, err := one(ctx, s, func() (history.Grant, error) { return s.parts.History.Grant(ctx, curfew.GrantID(id)) })
 	if err == nil && !s.maySeeGrant(c, g) {
 		err = curfew.Errorf(curfew.NotFound, "there is no grant %.60q", id)
 	}

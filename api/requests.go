@@ -97,7 +97,7 @@ func (s *Server) findRequest(ctx context.Context, id curfew.RequestID) (r histor
 	if found {
 		return r, nil
 	}
-	return s.parts.History.Request(ctx, id)
+	return one(ctx, s, func() (history.Request, error) { return s.parts.History.Request(ctx, id) })
 }
 
 // maySee: the requester, whoever may decide it or did, administrators and auditors.

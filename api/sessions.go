@@ -55,7 +55,7 @@ func (s *Server) session(ctx context.Context, c caller, x history.Session) clien
 // findSession finds a session that the caller may know of: their own, one under
 // a grant they may see.
 func (s *Server) findSession(ctx context.Context, c caller, id string) (history.Session, error) {
-	x, err := s.parts.History.Session(ctx, curfew.SessionID(id))
+	x, err := one(ctx, s, func() (history.Session, error) { return s.parts.History.Session(ctx, curfew.SessionID(id)) })
 	if err != nil {
 		return x, err
 	}
