@@ -225,9 +225,6 @@ func one[T any](ctx context.Context, s *Server, find func() (T, error)) (T, erro
 	}
 	var now uint64
 	s.parts.Access.View(func(st *access.State) { now = st.Size })
-	if s.parts.History.Position() >= now {
-		return x, err
-	}
 	_, _ = s.caughtUp(ctx, now)
 	return find()
 }
