@@ -2,6 +2,9 @@ package enginetest
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +26,11 @@ type Suite struct {
 	Role  curfew.RoleName
 	// Connect logs in as a client does.
 	Connect func(ctx context.Context, user, password string) (Client, error)
+	// Mark sends something that the role allows and that the target remembers, with a
+	// word in it; it may return before the target has answered. Marked is how often the
+	// target has seen the word.
+	Mark   func(ctx context.Context, c Client, word string) error
+	Marked func(word string) (int, error)
 }
 
 // Run runs the suite.
@@ -31,6 +39,7 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("what is said is recorded before it is answered", s.recorded)
 	t.Run("a revoked grant ends its live sessions", s.revoked)
 	t.Run("a session opened just before the end dies with it", s.expires)
+	t.Run("nothing passes a gate that has shut", s.shut)
 	t.Run("an ended grant opens nothing and is verified", s.verified)
 }
 
@@ -131,6 +140,50 @@ func (s Suite) expires(t *testing.T) {
 		t.Error("a session outlived its grant")
 		return
 	}
+}
+
+// shut is R1 for a whole engine: what a client begins to send after its grant has
+// ended never reaches the target, and what reached it before did.
+func (s Suite) shut(t *testing.T) {
+	sent := 0
+	for range shutRounds {
+		g := s.World.Grant(s.Role, time.Hour)
+		var over atomic.Bool
+		var before atomic.Int64
+		var wg sync.WaitGroup
+		for range 2 {
+			c := s.connect(t, g)
+			wg.Go(func() {
+				for {
+					word := "early"
+					if over.Load() {
+						word = "late"
+					}
+					if s.Mark(within(t), c, word) != nil {
+						return
+					}
+					before.Add(1)
+				}
+			})
+		}
+		time.Sleep(time.Duration(rand.IntN(int(20 * time.Millisecond))))
+		s.World.Revoke(g.ID)
+		over.Store(true)
+		wg.Wait()
+		sent += int(before.Load())
+		s.World.Await(g.ID, access.Gone)
+	}
+	early, err := s.Marked("early")
+	must(t, err)
+	late, err := s.Marked("late")
+	must(t, err)
+	if late != 0 {
+		t.Errorf("%d things that were sent after the end have reached the target", late)
+	}
+	if early < sent || sent == 0 {
+		t.Errorf("%d were answered, and the target saw %d", sent, early)
+	}
+	t.Logf("%d rounds, %d sent and answered", shutRounds, sent)
 }
 
 func (s Suite) verified(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,13 +74,25 @@ func (s suiteClient) Close() { _ = s.c.Close(context.Background()) }
 
 func TestTheSuite(t *testing.T) {
 	w := world(t, "suite")
-	enginetest.Suite{World: w, Role: "read", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
+	enginetest.Suite{World: w, Role: "write", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
 		c, err := pgx.Connect(ctx, throughURL(w, enginetest.Grant{User: user, Password: password}, ""))
 		if err != nil {
 			return nil, err
 		}
 		return suiteClient{c}, nil
-	}}.Run(t)
+	},
+		Mark: func(ctx context.Context, c enginetest.Client, word string) error {
+			_, err := c.(suiteClient).c.Exec(ctx, "INSERT INTO orders (cust) VALUES ($1)", "suite "+word)
+			return err
+		},
+		Marked: func(word string) (n int, err error) {
+			text, err := pg.One(context.Background(), "shop", "SELECT count(*)::text FROM orders WHERE cust = '"+"suite "+word+"'")
+			if err == nil {
+				n, err = strconv.Atoi(text)
+			}
+			return n, err
+		},
+	}.Run(t)
 }
 
 // items waits until the only session of a grant is closed and returns its recording.

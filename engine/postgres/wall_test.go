@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -48,13 +49,25 @@ func fixed(t *testing.T, deployment string, more ...func(*enginetest.Options)) *
 
 func TestTheSuiteOnAFixedAccount(t *testing.T) {
 	w := fixed(t, "fixedsuite")
-	enginetest.Suite{World: w, Role: "read", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
+	enginetest.Suite{World: w, Role: "write", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
 		c, err := pgx.Connect(ctx, throughURL(w, enginetest.Grant{User: user, Password: password}, ""))
 		if err != nil {
 			return nil, err
 		}
 		return suiteClient{c}, nil
-	}}.Run(t)
+	},
+		Mark: func(ctx context.Context, c enginetest.Client, word string) error {
+			_, err := c.(suiteClient).c.Exec(ctx, "INSERT INTO orders (cust) VALUES ($1)", "fixedsuite "+word)
+			return err
+		},
+		Marked: func(word string) (n int, err error) {
+			text, err := pg.One(context.Background(), "shop", "SELECT count(*)::text FROM orders WHERE cust = '"+"fixedsuite "+word+"'")
+			if err == nil {
+				n, err = strconv.Atoi(text)
+			}
+			return n, err
+		},
+	}.Run(t)
 }
 
 func isRefused(t *testing.T, err error, rule string) {
