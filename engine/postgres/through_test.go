@@ -74,6 +74,7 @@ func (s suiteClient) Close() { _ = s.c.Close(context.Background()) }
 
 func TestTheSuite(t *testing.T) {
 	w := world(t, "suite")
+	defer func() { _ = pg.Exec(context.Background(), "shop", "DELETE FROM orders WHERE cust LIKE 'suite %'") }()
 	enginetest.Suite{World: w, Role: "write", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
 		c, err := pgx.Connect(ctx, throughURL(w, enginetest.Grant{User: user, Password: password}, ""))
 		if err != nil {

@@ -49,6 +49,7 @@ func fixed(t *testing.T, deployment string, more ...func(*enginetest.Options)) *
 
 func TestTheSuiteOnAFixedAccount(t *testing.T) {
 	w := fixed(t, "fixedsuite")
+	defer func() { _ = pg.Exec(context.Background(), "shop", "DELETE FROM orders WHERE cust LIKE 'fixedsuite %'") }()
 	enginetest.Suite{World: w, Role: "write", Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
 		c, err := pgx.Connect(ctx, throughURL(w, enginetest.Grant{User: user, Password: password}, ""))
 		if err != nil {
