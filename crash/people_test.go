@@ -88,13 +88,18 @@ func (g *gateway) join(email, link string) person {
 	return person{g.api(in.Token), email}
 }
 
-// everybody starts the deployment: the configuration is applied and all have signed in.
-func (g *gateway) everybody(pg *servers.Postgres) map[string]person {
+// everybody starts the deployment: the configuration is applied and all have signed
+// in, with as many more workers.
+func (g *gateway) everybody(pg *servers.Postgres, more ...string) map[string]person {
 	g.t.Helper()
 	ctx := context.Background()
 	ada := g.join("ada@shop.example", g.said["link"])
 	all := map[string]person{"ada": ada}
-	files := client.Files{Files: []client.File{{Name: "curfew.yaml", Text: fmt.Sprintf(configuration, pg.Address())}}}
+	text := fmt.Sprintf(configuration, pg.Address())
+	for _, who := range more {
+		text = strings.Replace(text, "\ngroups:\n  workers: [", "  "+who+"@shop.example: { name: Worker }\n\ngroups:\n  workers: ["+who+"@shop.example, ", 1)
+	}
+	files := client.Files{Files: []client.File{{Name: "curfew.yaml", Text: text}}}
 	plan, err := ada.Plan(ctx, files)
 	if err != nil || len(plan.Problems) > 0 {
 		g.t.Fatalf("plan: %v %+v", err, plan.Problems)
@@ -103,7 +108,7 @@ func (g *gateway) everybody(pg *servers.Postgres) map[string]person {
 	if plan, err = ada.Apply(ctx, files); err != nil || plan.Status != "applied" {
 		g.t.Fatalf("apply: %s %v", plan.Status, err)
 	}
-	for _, who := range []string{"lea", "w1", "w2", "w3"} {
+	for _, who := range append([]string{"lea", "w1", "w2", "w3"}, more...) {
 		email := who + "@shop.example"
 		in, err := ada.Invite(ctx, client.Invite{Email: email, Passphrase: passphrase(ada.email)})
 		if err != nil {
