@@ -244,6 +244,10 @@ type (
 		Needs           []ApprovalNeed `json:"needs,omitempty"`
 		Checks          []string       `json:"checks,omitempty"` // what the policy saw, one line each
 		Digest          []byte         `json:"digest"`           // of the canonical record of all this
+		// Credential is what a connection that waits for the answer came with; empty: a
+		// person asked. CredentialUntil is its end.
+		Credential      CredentialID `json:"credential,omitempty"`
+		CredentialUntil time.Time    `json:"credential_until,omitzero"`
 	}
 	// RequestActed is an approval, a denial, or the end of a request.
 	RequestActed struct {
@@ -312,6 +316,7 @@ type (
 		Credential      CredentialID `json:"credential,omitempty"`
 		CredentialOnce  bool         `json:"credential_once,omitempty"`
 		CredentialUntil time.Time    `json:"credential_until,omitzero"`
+		CredentialAsks  bool         `json:"credential_asks,omitempty"` // it could have asked, and never will again
 		Client          string       `json:"client,omitempty"`
 		Program         string       `json:"program,omitempty"`
 	}

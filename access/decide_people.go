@@ -131,6 +131,11 @@ func (c SignOutEverywhere) decide(st *State, _ time.Time) ([]Fact, error) {
 			facts = append(facts, Fact{curfew.KindTokenWithdrawn, curfew.SecretUnlisted{ID: id, By: c.By}})
 		}
 	}
+	for id, r := range st.Requests {
+		if r.Principal == c.Principal && r.Credential != "" { // what asked it opens nothing any more
+			facts = append(facts, Fact{curfew.KindRequestWithdrawn, curfew.RequestActed{Request: id, By: c.By, Cause: curfew.CauseWithdrawn}})
+		}
+	}
 	return facts, nil
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
@@ -23,6 +24,10 @@ type Ask struct {
 	Sealed   curfew.Sealed
 	Extends  curfew.GrantID
 	Inside   curfew.SessionID // asked from inside this session, where an injected text could ask too: somebody must agree
+	// Credential is what the connection that asks, and waits, came with; Made and Until
+	// are when it was made and when it ends.
+	Credential  curfew.CredentialID
+	Made, Until time.Time
 }
 
 func (c Ask) decide(st *State, now time.Time) ([]Fact, error) {
@@ -47,6 +52,9 @@ func (c Ask) decide(st *State, now time.Time) ([]Fact, error) {
 	}
 	f, err := st.facts(c.Question, now)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.once(st, f.Resource.Name); err != nil {
 		return nil, err
 	}
 	if err := c.notAlready(st, f.Resource.Name, now); err != nil {
@@ -135,6 +143,10 @@ func (c Ask) asked(st *State, f policy.Facts, v policy.Verdict, now time.Time) (
 				WithFix("ask outside of it: curfew extend %s", c.Extends)
 		}
 		b.Checks = append(b.Checks, "asked from inside: "+string(c.Inside))
+	}
+	if c.Credential != "" {
+		b.Credential, b.CredentialUntil = c.Credential, c.Until
+		b.Checks = append(b.Checks, "asked from a connection that waits: "+string(c.Credential))
 	}
 	b.Digest = digestOf(b)
 	facts := []Fact{{curfew.KindRequestAsked, b}}
@@ -315,6 +327,7 @@ func (c Deny) decide(st *State, now time.Time) ([]Fact, error) {
 type Withdraw struct {
 	Request curfew.RequestID
 	By      curfew.Principal
+	Cause   curfew.Cause // "": withdrawn by hand; closed: the connection that waited is gone
 }
 
 func (c Withdraw) decide(st *State, _ time.Time) ([]Fact, error) {
@@ -322,7 +335,7 @@ func (c Withdraw) decide(st *State, _ time.Time) ([]Fact, error) {
 	if r == nil || r.Principal != c.By {
 		return nil, curfew.Errorf(curfew.NotFound, "you have no request %s waiting", c.Request)
 	}
-	return []Fact{{curfew.KindRequestWithdrawn, curfew.RequestActed{Request: c.Request, By: c.By, Cause: curfew.CauseWithdrawn}}}, nil
+	return []Fact{{curfew.KindRequestWithdrawn, curfew.RequestActed{Request: c.Request, By: c.By, Cause: cmp.Or(c.Cause, curfew.CauseWithdrawn)}}}, nil
 }
 
 // Refuse turns a decision that says no into the one error everybody sees: the

@@ -13,6 +13,8 @@ type Credential struct {
 	ID         curfew.CredentialID
 	Principal  curfew.Principal
 	Grant      curfew.GrantID
+	Resource   curfew.ResourceName
+	Asks       *Asking // what a connection without access asks for; nil: it is of Grant
 	Until      time.Time
 	Once       bool
 	ByHand     bool // made for somebody at a terminal
@@ -49,7 +51,7 @@ func (c OpenSession) decide(st *State, now time.Time) ([]Fact, error) {
 	}
 	return append(facts, Fact{curfew.KindSessionOpened, curfew.SessionOpened{
 		Session: c.Session, Grant: g.ID, Principal: g.Principal, Resource: g.Resource,
-		Credential: c.Credential.ID, CredentialOnce: c.Credential.Once, CredentialUntil: c.Credential.Until,
+		Credential: c.Credential.ID, CredentialOnce: c.Credential.Once, CredentialUntil: c.Credential.Until, CredentialAsks: c.Credential.Asks != nil,
 		Client: c.Client, Program: c.Program,
 	}}), nil
 }
@@ -57,14 +59,8 @@ func (c OpenSession) decide(st *State, now time.Time) ([]Fact, error) {
 // Authorize answers whether the holder of the credential may open a session now,
 // and under which grant. It changes nothing and allocates nothing when it says yes.
 func (st *State) Authorize(c Credential, now time.Time) (*Grant, error) {
-	p := st.People[c.Principal]
-	switch {
-	case p == nil || !p.Enabled:
-		return nil, refusal(curfew.CauseDisabled, "the credential's owner is disabled")
-	case p.Generation != c.Generation:
-		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn").WithFix("curfew connect")
-	case !now.Before(c.Until):
-		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential ended at %s", c.Until.Format("15:04:05 MST")).WithRule("credential.ended").WithFix("curfew connect")
+	if err := st.Counts(c, now); err != nil {
+		return nil, err
 	}
 	if _, used := st.Used[c.ID]; used && c.Once {
 		return nil, curfew.Errorf(curfew.NotSignedIn, "this credential has been used; it was for one connection").WithRule("credential.used").WithFix("curfew connect")
@@ -89,6 +85,20 @@ func (st *State) Authorize(c Credential, now time.Time) (*Grant, error) {
 		return nil, refusal(curfew.CauseRole, "your access to %s is over: what was approved has changed", g.Resource)
 	}
 	return g, nil
+}
+
+// Counts reports why the credential is worth nothing now, whatever its holder has been given.
+func (st *State) Counts(c Credential, now time.Time) error {
+	p := st.People[c.Principal]
+	switch {
+	case p == nil || !p.Enabled:
+		return refusal(curfew.CauseDisabled, "the credential's owner is disabled")
+	case p.Generation != c.Generation:
+		return curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn").WithFix("curfew connect")
+	case !now.Before(c.Until):
+		return curfew.Errorf(curfew.NotSignedIn, "this credential ended at %s", c.Until.Format("15:04:05 MST")).WithRule("credential.ended").WithFix("curfew connect")
+	}
+	return nil
 }
 
 func refusal(cause curfew.Cause, format string, args ...any) error {

@@ -145,6 +145,7 @@ func foldRequests(k curfew.Kind) foldFunc {
 	case curfew.KindRequestAsked:
 		return on(func(st *State, at time.Time, b curfew.RequestAsked) {
 			st.Requests[b.Request] = &Request{RequestAsked: b, At: at}
+			st.askedBy(b, at)
 		})
 	case curfew.KindRequestApproved:
 		return on(func(st *State, at time.Time, b curfew.RequestActed) {
@@ -153,7 +154,10 @@ func foldRequests(k curfew.Kind) foldFunc {
 			}
 		})
 	case curfew.KindRequestDenied, curfew.KindRequestWithdrawn, curfew.KindRequestLapsed, curfew.KindRequestVoided:
-		return on(func(st *State, _ time.Time, b curfew.RequestActed) { delete(st.Requests, b.Request) })
+		return on(func(st *State, at time.Time, b curfew.RequestActed) {
+			st.answered(b.Request, b.Cause, at)
+			delete(st.Requests, b.Request)
+		})
 	case curfew.KindWorkflowOpened:
 		return on(func(st *State, _ time.Time, b curfew.WorkflowChanged) { w := b.Workflow; st.Workflows[w.ID] = &w })
 	case curfew.KindWorkflowClosed:
@@ -246,6 +250,9 @@ func foldSessionOpened(st *State, at time.Time, b curfew.SessionOpened) {
 		if until.Before(at) {
 			delete(st.Used, id)
 		}
+	}
+	if _, asked := st.Asked[b.Credential]; b.CredentialAsks && !asked {
+		st.Asked[b.Credential] = Asked{Until: b.CredentialUntil}
 	}
 	if b.CredentialOnce {
 		st.Used[b.Credential] = b.CredentialUntil

@@ -17,6 +17,7 @@ type Laws struct {
 	people   map[curfew.Principal]curfew.PrincipalKind
 	joined   map[curfew.Principal]bool
 	admins   map[curfew.Principal]bool
+	asked    map[curfew.CredentialID]bool
 	agreed   map[curfew.PlanID]curfew.Principal
 	authors  map[curfew.PlanID]curfew.Principal
 }
@@ -37,7 +38,7 @@ func NewLaws() *Laws {
 	return &Laws{
 		requests: map[curfew.RequestID]*lawRequest{}, grants: map[curfew.GrantID]*lawGrant{},
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
-		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, admins: map[curfew.Principal]bool{},
+		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
 	}
 }
@@ -138,6 +139,12 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 		return see(e, func(b curfew.RequestAsked) error {
 			if string(digestOf(b)) != string(b.Digest) {
 				return broken("the request %s does not have the digest it says", b.Request)
+			}
+			if b.Credential != "" && l.asked[b.Credential] {
+				return broken("connections with the credential %s asked twice", b.Credential)
+			}
+			if b.Credential != "" {
+				l.asked[b.Credential] = true
 			}
 			l.requests[b.Request] = &lawRequest{RequestAsked: b, yes: map[curfew.Principal]bool{}}
 			return nil

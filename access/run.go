@@ -74,6 +74,9 @@ func (s *Service) recover(ctx context.Context) error {
 	for _, id := range open {
 		jobs = append(jobs, newJob(EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}, Uncounted: true}))
 	}
+	for _, c := range s.unattended() {
+		jobs = append(jobs, newJob(c))
+	}
 	for _, j := range jobs {
 		s.pushFirst(j)
 	}

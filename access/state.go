@@ -10,7 +10,7 @@ import (
 
 // foldVersion changes whenever the meaning of a State's fields does; a snapshot
 // of another version is not read.
-const foldVersion = 2
+const foldVersion = 3
 
 // State is the fold of the ledger: nothing but what the events say. It asks no
 // time and does no I/O. Ended grants leave it once nothing is left of them.
@@ -37,6 +37,12 @@ type State struct {
 	Passphrases map[curfew.Principal]Listed `json:"passphrases"`
 	// Used are single-use connection credentials that have been used, until they are over anyway.
 	Used map[curfew.CredentialID]time.Time `json:"used"`
+
+	// Asked are the credentials whose connections have asked, until they are over: each asks once.
+	Asked map[curfew.CredentialID]Asked `json:"asked"`
+	// Denied is when somebody last said no to a person, for a role on a resource; kept
+	// for as long as a credential from before it may live.
+	Denied map[string]time.Time `json:"denied"`
 
 	ClockStepped bool `json:"clock_stepped,omitempty"`
 	// Restored says that the ledger was restored, and nothing is given until
@@ -118,7 +124,7 @@ func NewState() *State {
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
 		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{},
 		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
-		Used: map[curfew.CredentialID]time.Time{}, Config: emptyConfig(),
+		Used: map[curfew.CredentialID]time.Time{}, Asked: map[curfew.CredentialID]Asked{}, Denied: map[string]time.Time{}, Config: emptyConfig(),
 	}
 	st.index()
 	return st

@@ -15,6 +15,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
 	"github.com/curfewhq/curfew/session"
 )
 
@@ -44,8 +45,18 @@ type Gatekeeper interface {
 	// unknown, used or expired one it returns a mock of the same shape that no password fits.
 	Verifier(ctx context.Context, id curfew.CredentialID) Verifier
 	// Open turns a proved claim into a live session, or says why not: a *curfew.Error
-	// whose Message and Fix are meant for the client.
-	Open(ctx context.Context, claim access.Claim) (*session.Session, error)
+	// whose Message and Fix are meant for the client. Where the claim's credential asks
+	// for access, Open keeps the client waiting for the answer; a nil Waiter cannot wait.
+	Open(ctx context.Context, claim access.Claim, w Waiter) (*session.Session, error)
+}
+
+// Waiter is a client that has proved who it is and can be kept waiting.
+type Waiter interface {
+	// Wait begins to watch the client. The context ends when the client leaves, with a
+	// cause that says so; stop ends the watch, and must be called before anything else reads.
+	Wait(ctx context.Context) (waiting context.Context, stop func())
+	// Tell tells it how things are. An error: it is gone.
+	Tell(say.Notice) error
 }
 
 // Verifier is what SCRAM-SHA-256 needs on the server's side (RFC 5802, RFC 7677).

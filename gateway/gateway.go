@@ -39,6 +39,7 @@ type Parts struct {
 	Deployment string
 	TLS        *tls.Config     // nil: plain, on loopback only
 	Notices    []time.Duration // nil: 5 minutes and 1 minute
+	ComeBack   time.Duration   // how long a request stays that no connection waits for any more; 0: 15 s
 	Log        *slog.Logger
 }
 
@@ -52,6 +53,7 @@ type Gateway struct {
 	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
 	meters   map[curfew.GrantID]*metered                              // of grants with a budget; guarded by mu
 	refusals refusals
+	waiting  waiting
 }
 
 // New returns a Gateway with its lease service, which the caller runs.
@@ -59,7 +61,10 @@ func New(p Parts) *Gateway {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}}
+	if p.ComeBack == 0 {
+		p.ComeBack = comeBack
+	}
+	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -149,18 +154,23 @@ func (g *Gateway) Verifier(ctx context.Context, id curfew.CredentialID) engine.V
 }
 
 // Open turns a proved claim into a live session.
-func (g *Gateway) Open(ctx context.Context, c access.Claim) (*session.Session, error) {
-	s, who, err := g.open(ctx, c)
+func (g *Gateway) Open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, error) {
+	s, who, err := g.open(ctx, c, w)
 	if err != nil {
 		g.refuse(ctx, c, who, err)
 	}
 	return s, err
 }
 
-func (g *Gateway) open(ctx context.Context, c access.Claim) (*session.Session, access.Credential, error) {
+func (g *Gateway) open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, access.Credential, error) {
 	cred, err := g.parts.Identity.Credential(ctx, c.Credential)
 	if err != nil {
 		return nil, cred, err
+	}
+	if cred.Asks != nil {
+		if cred.Grant, err = g.waitFor(ctx, cred, w); err != nil {
+			return nil, cred, err
+		}
 	}
 	permit, err := g.parts.Access.OpenSession(ctx, access.OpenSession{
 		Session: curfew.SessionID(curfew.NewID("s")), Credential: cred, Client: bounded(c.Client), Program: bounded(c.Program),

@@ -133,7 +133,7 @@ func TestAStrangerIsRefusedAndNotedOnce(t *testing.T) {
 	g, a := newGateway(t)
 	ctx := context.Background()
 	for range 5 {
-		_, err := g.Open(ctx, access.Claim{Credential: "c_0000000000000000", Client: "10.0.0.7:5000"})
+		_, err := g.Open(ctx, access.Claim{Credential: "c_0000000000000000", Client: "10.0.0.7:5000"}, nil)
 		if curfew.CodeOf(err) != curfew.NotSignedIn {
 			t.Fatalf("a stranger got %v", err)
 		}

@@ -55,7 +55,7 @@ func (r *refusals) take() (out []curfew.RefusalsCounted) {
 
 // refuse records that a connection was not let in, and why.
 func (g *Gateway) refuse(ctx context.Context, c access.Claim, who access.Credential, err error) {
-	b := curfew.SessionRefused{Principal: who.Principal, Rule: ruleOf(err)}
+	b := curfew.SessionRefused{Principal: who.Principal, Resource: who.Resource, Rule: ruleOf(err)}
 	if host, _, splitErr := net.SplitHostPort(c.Client); splitErr == nil {
 		b.Client = host
 	}

@@ -12,8 +12,10 @@ import (
 func (s *Service) Ask(ctx context.Context, c access.Ask) (curfew.RequestID, access.Receipt, error) {
 	c.Request, c.Grant = curfew.RequestID(curfew.NewID("rq")), curfew.GrantID(curfew.NewID("gr"))
 	var err error
-	if c.Sealed, err = s.Seal(ctx, c.Principal, c.Reason); err != nil {
-		return "", access.Receipt{}, err
+	if c.Sealed == nil {
+		if c.Sealed, err = s.Seal(ctx, c.Principal, c.Reason); err != nil {
+			return "", access.Receipt{}, err
+		}
 	}
 	r, err := s.parts.Access.Do(ctx, c)
 	return c.Request, r, err

@@ -20,8 +20,8 @@ const scramIterations = 4096
 
 // Bounds of a connection credential's life.
 const (
-	CredentialOnce    = time.Minute    // for one connection
-	CredentialLongest = 12 * time.Hour // for many, never longer than its grant
+	CredentialOnce    = time.Minute          // for one connection
+	CredentialLongest = access.LongestAsking // for many, never longer than its grant
 )
 
 type credentialRow struct {
@@ -32,6 +32,7 @@ type credentialRow struct {
 	Once       bool                `json:"once"`
 	ByHand     bool                `json:"by_hand,omitempty"`
 	Generation uint64              `json:"generation"`
+	Ask        *asking             `json:"ask,omitempty"` // then Grant is empty
 	Verifier   engine.Verifier     `json:"verifier"`
 }
 
@@ -133,7 +134,7 @@ func (s *Service) Credential(ctx context.Context, id curfew.CredentialID) (acces
 	if err != nil {
 		return access.Credential{}, curfew.Errorf(curfew.NotSignedIn, "this credential is not known").WithFix("curfew connect")
 	}
-	return access.Credential{ID: id, Principal: row.Principal, Grant: row.Grant, Until: row.Until, Once: row.Once, ByHand: row.ByHand, Generation: row.Generation}, nil
+	return access.Credential{ID: id, Principal: row.Principal, Grant: row.Grant, Resource: row.Resource, Asks: row.asks(), Until: row.Until, Once: row.Once, ByHand: row.ByHand, Generation: row.Generation}, nil
 }
 
 // Sweep drops credentials that are over.

@@ -48,6 +48,8 @@ type Options struct {
 	Agreed     bool              // the administrator must agree to what is asked for, and does in Grant
 	Notices    []time.Duration
 	TLS        *tls.Config
+	ComeBack   time.Duration // how long a request stays that no connection waits for any more; 0: 50 ms
+	Lapse      time.Duration // how long a request waits; 0: an hour
 }
 
 // people is how many may ask; each may hold a role once.
@@ -77,6 +79,12 @@ func New(t testing.TB, opt Options) *World {
 	}
 	if opt.Record == "" {
 		opt.Record = curfew.RecordLive
+	}
+	if opt.ComeBack == 0 {
+		opt.ComeBack = 50 * time.Millisecond
+	}
+	if opt.Lapse == 0 {
+		opt.Lapse = time.Hour
 	}
 	w := &World{t: t}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -141,7 +149,7 @@ func (w *World) open(ctx context.Context, opt Options) error {
 	w.Gateway = gateway.New(gateway.Parts{
 		Access: w.Access, Identity: w.Identity, Record: w.Record, Dialer: &reach.Dialer{}, Vault: vault.Open(credentials),
 		Engines: map[curfew.EngineType]engine.Engine{opt.Engine.Type(): opt.Engine}, Deployment: opt.Deployment,
-		TLS: opt.TLS, Notices: opt.Notices,
+		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack,
 	})
 	return nil
 }
@@ -168,7 +176,7 @@ func (w *World) populate(ctx context.Context, opt Options) error {
 		c.Roles[name] = curfew.Role{Name: name, On: opt.Resource.Name, May: may, Longest: 2 * time.Hour}
 		c.Policies[curfew.PolicyName(name)] = curfew.Policy{
 			Name: curfew.PolicyName(name), Who: []curfew.Subject{{Group: "people"}}, Roles: []curfew.RoleName{name},
-			AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt), Budget: opt.Budget,
+			AnswerWithin: opt.Lapse, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt), Budget: opt.Budget,
 		}
 	}
 	_, err = w.Access.Do(ctx, access.Propose{Change: w.Access.Plan(c), Author: w.admin})

@@ -53,7 +53,7 @@ type target struct {
 // the target.
 func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper, claim access.Claim) *guest {
 	_ = c.conn.SetDeadline(time.Time{})
-	s, err := gate.Open(ctx, claim)
+	s, err := gate.Open(ctx, claim, c)
 	if err != nil {
 		c.turnAway(err)
 		return nil

@@ -44,7 +44,7 @@ func (g *fakeGate) Verifier(_ context.Context, id curfew.CredentialID) engine.Ve
 	return engine.Verifier{Salt: make([]byte, 16), Iterations: 4096, StoredKey: make([]byte, 32), ServerKey: make([]byte, 32)}
 }
 
-func (g *fakeGate) Open(_ context.Context, c access.Claim) (*session.Session, error) {
+func (g *fakeGate) Open(_ context.Context, c access.Claim, _ engine.Waiter) (*session.Session, error) {
 	g.claims <- c
 	return nil, curfew.Errorf(curfew.Lapsed, "your access to shop-db ended at 14:47").WithRule("grant.expired").WithFix("ask again: curfew request")
 }

@@ -95,7 +95,7 @@ func (*Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper)
 	}
 	stop()
 	_ = conn.SetDeadline(time.Time{})
-	s, err := gate.Open(ctx, access.Claim{Credential: curfew.CredentialID(id), Client: conn.RemoteAddr().String()})
+	s, err := gate.Open(ctx, access.Claim{Credential: curfew.CredentialID(id), Client: conn.RemoteAddr().String()}, nil)
 	if err != nil {
 		_, _ = conn.Write([]byte("Curfew: " + say.Clean(err.Error(), 200) + "\n"))
 		return
