@@ -35,12 +35,15 @@ func asksFor(who curfew.Principal, role curfew.RoleName, on curfew.ResourceName)
 // once refuses a second question of one credential, and one to which somebody has
 // said no since the credential was made, whoever asked it then: a client that
 // connects again and again asks nobody again (THREATS 15).
-func (c Ask) once(st *State, on curfew.ResourceName) error {
+func (c Ask) once(st *State, on curfew.ResourceName, now time.Time) error {
 	if c.Credential == "" {
 		return nil
 	}
 	if a, ok := st.Asked[c.Credential]; ok {
 		return a.again(c.Role)
+	}
+	if !now.Before(c.Until) {
+		return curfew.Errorf(curfew.NotSignedIn, "this credential ended at %s", c.Until.Format("15:04:05 MST")).WithRule("credential.ended").WithFix("curfew env --ask-on-connect")
 	}
 	if no, ok := st.Denied[asksFor(c.Principal, c.Role, on)]; ok && !no.Before(c.Made) {
 		return curfew.Errorf(curfew.Denied, "your request for %s was denied at %s; to ask again takes a person", c.Role, no.Format("15:04 MST")).
@@ -50,8 +53,8 @@ func (c Ask) once(st *State, on curfew.ResourceName) error {
 }
 
 // MayAsk reports why a credential asks nothing any more, without asking.
-func (st *State) MayAsk(c Credential) error {
-	return Ask{Credential: c.ID, Made: c.Asks.Made, Question: Question{Principal: c.Principal, Role: c.Asks.Role}}.once(st, c.Resource)
+func (st *State) MayAsk(c Credential, now time.Time) error {
+	return Ask{Credential: c.ID, Made: c.Asks.Made, Until: c.Until, Question: Question{Principal: c.Principal, Role: c.Asks.Role}}.once(st, c.Resource, now)
 }
 
 func (a Asked) again(role curfew.RoleName) error {

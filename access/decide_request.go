@@ -54,7 +54,7 @@ func (c Ask) decide(st *State, now time.Time) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.once(st, f.Resource.Name); err != nil {
+	if err := c.once(st, f.Resource.Name, now); err != nil {
 		return nil, err
 	}
 	if err := c.notAlready(st, f.Resource.Name, now); err != nil {

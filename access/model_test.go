@@ -17,6 +17,7 @@ type model struct {
 	disabled map[curfew.Principal]bool
 	waiting  map[curfew.RequestID]*modelRequest
 	grants   map[curfew.GrantID]*modelGrant
+	spent    map[curfew.CredentialID]bool // have asked
 }
 
 type modelRequest struct {
@@ -48,6 +49,7 @@ type run struct {
 	seen  uint64
 	known []curfew.GrantID
 	asked []curfew.RequestID
+	began time.Time
 }
 
 func (r *run) who(label string) curfew.Principal {
@@ -66,11 +68,19 @@ func (r *run) ask() {
 	who := r.who("asker")
 	d := rapid.SampledFrom([]time.Duration{-1, 0, 1, time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 9e18}).Draw(r.t, "for")
 	a := r.w.asking(who, role, d)
+	if rapid.Bool().Draw(r.t, "from a connection") {
+		a.Credential = rapid.SampledFrom([]curfew.CredentialID{"c_1", "c_2", "c_3"}).Draw(r.t, "credential")
+		a.Made, a.Until = r.began, r.began.Add(2*time.Hour)
+	}
 	if _, err := r.w.s.Do(r.w.ctx, a); err != nil {
 		return
 	}
 	r.check(!r.m.disabled[who] && (who == alice || who == dana) && d >= time.Minute && d <= 2*time.Hour && role != "none", "%s got %s for %s", who, role, d)
 	now := time.Now()
+	if a.Credential != "" {
+		r.check(!r.m.spent[a.Credential] && now.Before(a.Until), "%s asked again", a.Credential)
+		r.m.spent[a.Credential] = true
+	}
 	if role == "read" {
 		r.m.grants[a.Grant] = &modelGrant{who: who, lasts: d, approved: now}
 		r.known = append(r.known, a.Grant)
@@ -238,8 +248,8 @@ func TestRandomLives(t *testing.T) {
 			w := newWorld(t)
 			defer w.stop()
 			w.settle()
-			r := &run{w: w, t: rt, laws: NewLaws(), m: &model{
-				disabled: map[curfew.Principal]bool{}, waiting: map[curfew.RequestID]*modelRequest{}, grants: map[curfew.GrantID]*modelGrant{},
+			r := &run{w: w, t: rt, began: time.Now(), laws: NewLaws(), m: &model{
+				disabled: map[curfew.Principal]bool{}, waiting: map[curfew.RequestID]*modelRequest{}, grants: map[curfew.GrantID]*modelGrant{}, spent: map[curfew.CredentialID]bool{},
 			}}
 			for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 				rapid.SampledFrom([]func(){r.ask, r.ask, r.approve, r.approve, r.start, r.open, r.open, r.end, r.disable, r.pass}).Draw(rt, "step")()

@@ -245,6 +245,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/grants/{id}":              {"", "alice tom otto root"},
 		"POST /api/v1/grants/{id}/extend":      {`{"for":"0s","reason":"x"}`, "alice"},
 		"POST /api/v1/grants/{id}/credential":  {`{}`, "alice"},
+		"POST /api/v1/credentials":             {`{"role":"read","resource":"db","for":"0s","reason":"x"}`, all}, // access decides who may
 		"POST /api/v1/grants/{id}/shorten":     {`{"for":"50m"}`, "alice otto root"},
 		"GET /api/v1/sessions":                 {"", all},
 		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},

@@ -20,6 +20,7 @@ func (s *Server) grantRoutes() {
 	add(s, SignedIn, http.MethodPost, "/grants/{id}/revoke", "End somebody's grant now", s.revoke)
 	add(s, SignedIn, http.MethodPost, "/grants/{id}/shorten", "Move a grant's end nearer", s.shorten)
 	add(s, SignedIn, http.MethodPost, "/grants/{id}/credential", "Make a connection credential for a native client", s.credential)
+	add(s, SignedIn, http.MethodPost, "/credentials", "Make a connection credential whose first connection asks for access and waits for the answer", s.asking)
 }
 
 func (s *Server) findGrant(ctx context.Context, c caller, id string) (history.Grant, error) {
@@ -167,6 +168,11 @@ func (s *Server) credential(ctx context.Context, c caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	return through(door, res, cred), nil
+}
+
+// through is a credential with the door that it opens.
+func through(door Door, res curfew.Resource, cred identity.Credential) *body[client.Credential] {
 	tls := "plain"
 	if door.CA != "" {
 		tls = door.CA
@@ -174,5 +180,5 @@ func (s *Server) credential(ctx context.Context, c caller, in *struct {
 	return &body[client.Credential]{client.Credential{
 		Engine: string(res.Type), Host: door.Host, Port: door.Port, Database: string(res.Name), User: string(cred.ID), Password: cred.Secret,
 		Until: cred.Until, Once: cred.Once, TLS: tls,
-	}}, nil
+	}}
 }

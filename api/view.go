@@ -67,6 +67,9 @@ func (s *Server) request(ctx context.Context, c caller, r history.Request, posit
 		Workflow: string(r.Workflow), Policy: string(r.Policy), Extends: string(r.Extends), Asked: r.At, Lapses: r.Lapses, Checks: r.Checks,
 		Digest: hex.EncodeToString(r.Digest), Grant: string(r.Grant), Position: position,
 	}
+	if r.Credential != "" {
+		out.From = "a connection that waits for the answer"
+	}
 	if r.DecidedBy != "" {
 		out.DecidedBy = id.Name(ctx, r.DecidedBy)
 		out.Answer = id.Text(ctx, r.DecidedBy, r.Why)

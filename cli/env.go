@@ -16,18 +16,27 @@ import (
 
 func (a *app) envCommand() *cobra.Command {
 	var in connectArgs
+	var later bool
 	cmd := &cobra.Command{
 		Use: "env RESOURCE", Short: "Print the variables that lead a client of your own to a resource", Args: between(1, 1),
-		Example: `  eval "$(curfew env orders-db)"; psql`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.env(cmd.Context(), args[0], in) },
+		Example: `  eval "$(curfew env orders-db)"; psql
+  eval "$(curfew env orders-db --ask-on-connect --role orders/read --for 30m --reason "look at order 42")"; psql`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if later {
+				return a.envAsking(cmd.Context(), args[0], in)
+			}
+			return a.env(cmd.Context(), args[0], in)
+		},
 	}
 	a.connectFlags(cmd, &in)
+	cmd.Flags().BoolVar(&later, "ask-on-connect", false, "ask only when a client connects: it is kept waiting for the answer")
 	return cmd
 }
 
 // envJSON is where and how to connect; the password is in the file.
 type envJSON struct {
-	Grant    string            `json:"grant"`
+	Grant    string            `json:"grant,omitempty"`
+	Asks     string            `json:"asks,omitempty"` // the role that the first connection asks for
 	Resource string            `json:"resource"`
 	Engine   string            `json:"engine"`
 	Host     string            `json:"host"`
@@ -59,10 +68,22 @@ func (a *app) env(ctx context.Context, resource string, in connectArgs) error {
 	if err != nil {
 		return err
 	}
+	return a.printEnv(cred, envJSON{Grant: g.ID, Resource: g.Resource}, g.ID, func() {
+		a.note("%s as %s until %s. Recorded.", clean(g.Resource), clean(g.Role), a.both(cred.Until))
+	})
+}
+
+// printEnv keeps a credential in files and prints the variables that lead to it.
+func (a *app) printEnv(cred client.Credential, out envJSON, name string, note func()) error {
 	if cred.Engine != "postgres" {
 		return failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew knows no variables for %q", clean(cred.Engine)))
 	}
-	dir, err := a.credentialDir(g.ID, cred.Until)
+	for _, s := range []string{cred.Host, cred.Database, cred.User} {
+		if clean(s) != s { // it is printed as it is, for a shell to read
+			return failed(exitFailed, "credential.text", "the gateway gave a credential that no terminal should see: "+clean(s))
+		}
+	}
+	dir, err := a.credentialDir(name, cred.Until)
 	if err != nil {
 		return err
 	}
@@ -70,10 +91,8 @@ func (a *app) env(ctx context.Context, resource string, in connectArgs) error {
 	if err != nil {
 		return err
 	}
-	out := envJSON{
-		Grant: g.ID, Resource: g.Resource, Engine: cred.Engine, Host: cred.Host, Port: cred.Port, Database: cred.Database, User: cred.User,
-		Passfile: filepath.Join(dir, passName), Until: cred.Until, Env: map[string]string{},
-	}
+	out.Engine, out.Host, out.Port, out.Database, out.User = cred.Engine, cred.Host, cred.Port, cred.Database, cred.User
+	out.Passfile, out.Until, out.Env = filepath.Join(dir, passName), cred.Until, map[string]string{}
 	for _, kv := range env {
 		key, value, _ := strings.Cut(kv, "=")
 		out.Env[key] = value
@@ -83,7 +102,7 @@ func (a *app) env(ctx context.Context, resource string, in connectArgs) error {
 			key, value, _ := strings.Cut(kv, "=")
 			a.outf("export %s=%s\n", key, shellQuote(value))
 		}
-		a.note("%s as %s until %s. Recorded.", clean(g.Resource), clean(g.Role), a.both(cred.Until))
+		note()
 	})
 }
 

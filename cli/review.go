@@ -167,6 +167,9 @@ func (a *app) showRequest(r client.Request) {
 	if r.Workflow != "" {
 		rows = append(rows, []string{"workflow", clean(r.Workflow)})
 	}
+	if r.From != "" {
+		rows = append(rows, []string{"asked by", prose(r.From)})
+	}
 	if r.Extends != "" {
 		rows = append(rows, []string{"extends", clean(r.Extends)})
 	}

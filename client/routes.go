@@ -164,6 +164,11 @@ func (c *Client) Credential(ctx context.Context, id string, in WantCredential) (
 	return post[Credential](ctx, c, "/grants/"+seg(id)+"/credential", in)
 }
 
+// Asking makes a connection credential whose first connection asks for access.
+func (c *Client) Asking(ctx context.Context, in Ask) (Credential, error) {
+	return post[Credential](ctx, c, "/credentials", in)
+}
+
 // Sessions lists sessions.
 func (c *Client) Sessions(ctx context.Context, l Listing) (List[Session], error) {
 	return get[List[Session]](ctx, c, "/sessions", l.query())

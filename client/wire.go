@@ -135,6 +135,7 @@ type Request struct {
 	Grant     string    `json:"grant,omitempty"`
 	DecidedBy string    `json:"decided_by,omitempty"`
 	Answer    string    `json:"answer,omitempty" doc:"The decider's words"`
+	From      string    `json:"from,omitempty" doc:"What asked, where it was not a person: a connection that waits"`
 	Account   string    `json:"account" doc:"leased or fixed"`
 	Position  uint64    `json:"position"`
 }

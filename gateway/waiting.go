@@ -175,13 +175,13 @@ func (h *hold) look() (id curfew.GrantID, err error) {
 // ask finds the request that waits already, or asks.
 func (h *hold) ask(ctx context.Context) error {
 	a := h.g.parts.Access
-	found, spent := false, error(nil)
+	found, spent, now := false, error(nil), a.Now()
 	a.View(func(st *access.State) {
 		h.from = st.Size
 		if r := st.RequestFor(h.cred); r != nil {
 			h.req, found = *r, true
 		}
-		spent = st.MayAsk(h.cred)
+		spent = st.MayAsk(h.cred, now)
 	})
 	switch {
 	case found:
