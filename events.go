@@ -56,6 +56,11 @@ const (
 	KindGrantEnded     Kind = "grant.ended"
 	KindGrantVerified  Kind = "grant.verified"
 
+	KindStatementHeld     Kind = "statement.held"
+	KindStatementApproved Kind = "statement.approved"
+	KindStatementReleased Kind = "statement.released"
+	KindStatementRefused  Kind = "statement.refused"
+
 	KindSessionOpened   Kind = "session.opened"
 	KindSessionCut      Kind = "session.cut"
 	KindSessionEnded    Kind = "session.ended"
@@ -275,6 +280,7 @@ type (
 		Record    RecordMode    `json:"record"`
 		By        []Principal   `json:"by,omitempty"`
 		Budget    Budget        `json:"budget,omitzero"`
+		Release   Release       `json:"release,omitzero"`
 		// Versions of the role and the resource that were approved.
 		RoleVersion     string `json:"role_version"`
 		ResourceVersion string `json:"resource_version"`
@@ -350,6 +356,30 @@ type (
 		SessionRefused
 		Times int       `json:"times"`
 		Since time.Time `json:"since"`
+	}
+
+	// StatementHeld is a statement that waits in its session for somebody's release.
+	// What it says is in the session's recording; Digest commits to it, with a salt.
+	StatementHeld struct {
+		Statement StatementID      `json:"statement"`
+		Session   SessionID        `json:"session"`
+		Grant     GrantID          `json:"grant"`
+		Principal Principal        `json:"principal"`
+		Resource  ResourceName     `json:"resource"`
+		Classes   []StatementClass `json:"classes"`
+		Digest    []byte           `json:"digest"`
+		By        ApprovalNeed     `json:"by"` // who must release it
+		Lapses    time.Time        `json:"lapses"`
+	}
+	// StatementActed is an approval of a held statement, its release, or its end. A
+	// release lets exactly that one go on, once.
+	StatementActed struct {
+		Statement StatementID `json:"statement"`
+		By        Principal   `json:"by,omitempty"`
+		All       []Principal `json:"all,omitempty"`    // of a release: everybody who counted
+		Digest    []byte      `json:"digest,omitempty"` // of what was shown
+		Why       Sealed      `json:"why,omitempty"`
+		Cause     Cause       `json:"cause,omitempty"`
 	}
 
 	// LeasePlanned writes an account down before it is made.

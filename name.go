@@ -39,6 +39,8 @@ type (
 	WorkflowID string
 	// CredentialID is the public half of a connection credential: "c_…".
 	CredentialID string
+	// StatementID is a statement that waited for somebody's release: "st_…".
+	StatementID string
 	// PlanID is the digest of a proposed change of configuration.
 	PlanID string
 )

@@ -23,6 +23,7 @@ type Policy struct {
 	Record        RecordMode       `json:"record"`
 	Extensions    ExtensionsPolicy `json:"extensions,omitempty"`
 	Budget        Budget           `json:"budget,omitzero"` // of each grant, over all its sessions
+	Release       Release          `json:"release,omitzero"`
 }
 
 // Budget bounds what may be done under a grant; zero: no bound. As what was spent,

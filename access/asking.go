@@ -142,22 +142,27 @@ type Answer struct {
 
 // AnswerTo finds the end of a request behind a position; ok is false where there is none.
 func (s *Service) AnswerTo(ctx context.Context, id curfew.RequestID, after uint64) (a Answer, ok bool, err error) {
+	ok, err = s.findEvent(ctx, after, func(e curfew.Event) bool {
+		switch e.Kind {
+		case curfew.KindRequestDenied, curfew.KindRequestWithdrawn, curfew.KindRequestLapsed, curfew.KindRequestVoided:
+			a = Answer{Kind: e.Kind, At: e.Time}
+			return decode(e, &a.RequestActed) == nil && a.Request == id
+		}
+		return false
+	})
+	return a, ok, err
+}
+
+// findEvent looks for an event behind a position, up to the ledger's end.
+func (s *Service) findEvent(ctx context.Context, after uint64, is func(curfew.Event) bool) (ok bool, err error) {
 	for {
 		events, err := s.parts.Ledger.Read(ctx, after+1, 1024)
 		if err != nil || len(events) == 0 {
-			return a, false, err
+			return false, err
 		}
 		for _, e := range events {
-			switch e.Kind {
-			case curfew.KindRequestDenied, curfew.KindRequestWithdrawn, curfew.KindRequestLapsed, curfew.KindRequestVoided:
-				if err := decode(e, &a.RequestActed); err != nil {
-					return a, false, err
-				}
-				if a.Request == id {
-					a.Kind, a.At = e.Kind, e.Time
-					return a, true, nil
-				}
-				a = Answer{}
+			if is(e) {
+				return true, nil
 			}
 		}
 		after = events[len(events)-1].Position

@@ -109,7 +109,7 @@ func TestAConnectionAsksAsMuchAsAPersonAndNoMore(t *testing.T) {
 	inWorld(t, "many credentials", func(w *world) {
 		w.do(w.fromConnection(alice, "write", "c_1"))
 		w.refused(w.fromConnection(alice, "write", "c_2"), "request.waiting") // it joins that one
-		w.refused(w.fromConnection(ben, "write", "c_3"), "")                 // no policy names him
+		w.refused(w.fromConnection(ben, "write", "c_3"), "")                  // no policy names him
 		if n := w.waiting(); n != 1 {
 			w.t.Errorf("%d requests wait", n)
 		}

@@ -224,6 +224,9 @@ func (c Due) decide(st *State, now time.Time) ([]Fact, error) {
 		if r := st.Requests[curfew.RequestID(id)]; r != nil && !now.Before(r.Lapses) {
 			facts = append(facts, Fact{curfew.KindRequestLapsed, curfew.RequestActed{Request: r.Request, Cause: curfew.CauseLapsed}})
 		}
+		if h := st.Held[curfew.StatementID(id)]; h != nil && !now.Before(h.Lapses) {
+			facts = append(facts, refusedStatement(h, curfew.CauseLapsed))
+		}
 		if g := st.Grants[curfew.GrantID(id)]; g != nil && g.Live() && !now.Before(g.Deadline()) {
 			facts = append(facts, st.due(g, now)...)
 		}

@@ -206,7 +206,7 @@ func (st *State) won(r *Request, id curfew.GrantID, by []curfew.Principal, d tim
 	b := curfew.GrantApproved{
 		Grant: id, Request: r.Request, Principal: r.Principal, Role: r.Role, Resource: r.Resource, Policy: r.Policy,
 		Workflow: r.Workflow, Duration: d, Start: r.Start, UseBy: from.Add(use), Starts: starts, Record: record,
-		By: by, Budget: p.Budget, RoleVersion: r.RoleVersion, ResourceVersion: r.ResourceVersion,
+		By: by, Budget: p.Budget, Release: p.Release, RoleVersion: r.RoleVersion, ResourceVersion: r.ResourceVersion,
 	}
 	facts := []Fact{{curfew.KindGrantApproved, b}}
 	if g := st.approvedGrant(now, b); !g.Leased && g.Starts == curfew.AtApproval && !g.NotBefore.After(now) {

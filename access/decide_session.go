@@ -117,7 +117,7 @@ func (c EndSession) decide(st *State, _ time.Time) ([]Fact, error) {
 	if s == nil {
 		return nil, nil
 	}
-	facts := []Fact{{curfew.KindSessionEnded, c.SessionEnded}}
+	facts := append(st.heldIn(c.Session, c.Cause), Fact{curfew.KindSessionEnded, c.SessionEnded})
 	if g := st.Grants[s.Grant]; c.Uncounted && g != nil && g.Live() && g.Budget.Some() {
 		facts = append(facts, Fact{curfew.KindGrantEnded, curfew.GrantEnded{Grant: g.ID, Cause: curfew.CauseBudget}})
 	}

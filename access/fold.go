@@ -45,7 +45,7 @@ func on[T any](f func(*State, time.Time, T)) foldFunc {
 func nothing(*State, curfew.Event) error { return nil }
 
 func folder(k curfew.Kind) foldFunc {
-	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldConfig, foldRequests, foldGrants, foldLeases} {
+	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldConfig, foldRequests, foldGrants, foldStatements, foldLeases} {
 		if f := family(k); f != nil {
 			return f
 		}
@@ -223,7 +223,7 @@ func (st *State) approvedGrant(at time.Time, b curfew.GrantApproved) *Grant {
 	return &Grant{
 		ID: b.Grant, Request: b.Request, Principal: b.Principal, Role: b.Role, Resource: b.Resource, Policy: b.Policy,
 		Workflow: b.Workflow, Record: b.Record, Starts: b.Starts, Duration: b.Duration, NotBefore: b.Start, UseBy: b.UseBy,
-		Approved: at, By: b.By, Budget: b.Budget, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
+		Approved: at, By: b.By, Budget: b.Budget, Release: b.Release, Status: Scheduled, RoleVersion: b.RoleVersion, ResourceVersion: b.ResourceVersion,
 		Leased: st.Config.Resources[b.Resource].Account == curfew.Leased,
 	}
 }

@@ -32,6 +32,7 @@ type Grant struct {
 	Sessions  int                 `json:"sessions"`            // opened so far
 	Budget    curfew.Budget       `json:"budget,omitzero"`
 	Spent     curfew.Budget       `json:"spent,omitzero"` // by sessions that are over
+	Release   curfew.Release      `json:"release,omitzero"`
 	Cause     curfew.Cause        `json:"cause,omitempty"`
 	EndedBy   curfew.Principal    `json:"ended_by,omitempty"`
 	EndedAt   time.Time           `json:"ended_at,omitzero"`

@@ -18,6 +18,7 @@ type Laws struct {
 	joined   map[curfew.Principal]bool
 	admins   map[curfew.Principal]bool
 	asked    map[curfew.CredentialID]bool
+	held     map[curfew.StatementID]*lawHeld
 	agreed   map[curfew.PlanID]curfew.Principal
 	authors  map[curfew.PlanID]curfew.Principal
 }
@@ -31,6 +32,7 @@ type lawGrant struct {
 	start, end time.Time
 	over       bool
 	longest    time.Duration
+	release    curfew.Release
 }
 
 // NewLaws returns a checker that has seen nothing.
@@ -38,7 +40,7 @@ func NewLaws() *Laws {
 	return &Laws{
 		requests: map[curfew.RequestID]*lawRequest{}, grants: map[curfew.GrantID]*lawGrant{},
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
-		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, admins: map[curfew.Principal]bool{},
+		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
 	}
 }
@@ -59,6 +61,8 @@ func (l *Laws) Check(e curfew.Event) error {
 	case curfew.KindGrantApproved, curfew.KindGrantStarted, curfew.KindGrantExtended, curfew.KindGrantShortened,
 		curfew.KindGrantEnded, curfew.KindGrantVerified:
 		return l.checkGrant(e)
+	case curfew.KindStatementHeld, curfew.KindStatementApproved, curfew.KindStatementReleased, curfew.KindStatementRefused:
+		return l.checkStatement(e)
 	case curfew.KindSessionOpened, curfew.KindSessionEnded, curfew.KindLeasePlanned, curfew.KindLeaseMade, curfew.KindLeaseVerified:
 		return l.checkUse(e)
 	}
@@ -220,7 +224,7 @@ func (l *Laws) checkApproved(b curfew.GrantApproved) error {
 		return broken("the grant %s is given twice", b.Grant)
 	}
 	delete(l.requests, b.Request)
-	l.grants[b.Grant] = &lawGrant{longest: b.Duration}
+	l.grants[b.Grant] = &lawGrant{longest: b.Duration, release: b.Release}
 	return nil
 }
 

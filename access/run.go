@@ -104,6 +104,9 @@ func (s *Service) setAll() {
 		for id, r := range st.Requests {
 			s.deadlines.Set(string(id), r.Lapses)
 		}
+		for id, h := range st.Held {
+			s.deadlines.Set(string(id), h.Lapses)
+		}
 		for id, g := range st.Grants {
 			if g.Live() {
 				s.deadlines.Set(string(id), g.Deadline())
@@ -133,6 +136,9 @@ func (s *Service) act(e curfew.Event) {
 	case curfew.KindRequestAsked, curfew.KindGrantApproved, curfew.KindGrantStarted, curfew.KindGrantExtended,
 		curfew.KindGrantShortened, curfew.KindGrantEnded, curfew.KindRequestDenied, curfew.KindRequestWithdrawn,
 		curfew.KindRequestLapsed, curfew.KindRequestVoided, curfew.KindSessionOpened:
+	case curfew.KindStatementHeld, curfew.KindStatementReleased, curfew.KindStatementRefused:
+		s.actStatement(e)
+		return
 	default:
 		return
 	}

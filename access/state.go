@@ -31,6 +31,7 @@ type State struct {
 	Grants   map[curfew.GrantID]*Grant     `json:"grants"`
 	Sessions map[curfew.SessionID]*Session `json:"sessions"` // live only
 	Leases   map[curfew.LeaseID]*Lease     `json:"leases"`   // until verified
+	Held     map[curfew.StatementID]*Held  `json:"held"`     // statements that wait for a release
 
 	Tokens      map[string]Listed           `json:"tokens"`
 	Links       map[string]Listed           `json:"links"`
@@ -122,7 +123,7 @@ func NewState() *State {
 		People: map[curfew.Principal]*Person{}, Since: map[curfew.GroupName]map[curfew.Principal]time.Time{},
 		Managed: map[curfew.Principal]time.Time{}, Plans: map[curfew.PlanID]*Proposal{},
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
-		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{},
+		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{}, Held: map[curfew.StatementID]*Held{},
 		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
 		Used: map[curfew.CredentialID]time.Time{}, Asked: map[curfew.CredentialID]Asked{}, Denied: map[string]time.Time{}, Config: emptyConfig(),
 	}

@@ -202,7 +202,7 @@ func endsAccess(k curfew.Kind) bool {
 	switch k {
 	case curfew.KindGrantEnded, curfew.KindGrantShortened, curfew.KindGrantVerified, curfew.KindSessionCut, curfew.KindSessionEnded,
 		curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn, curfew.KindWorkflowClosed,
-		curfew.KindLeaseUsedOutside, curfew.KindLeaseStuck, curfew.KindLeaseVerified:
+		curfew.KindStatementRefused, curfew.KindLeaseUsedOutside, curfew.KindLeaseStuck, curfew.KindLeaseVerified:
 		return true
 	}
 	return false
