@@ -181,7 +181,7 @@ func (d *differ) group(name curfew.GroupName, before, after *[]curfew.Principal,
 func (d *differ) approvedBy(group curfew.GroupName) []curfew.Principal {
 	var all []curfew.Principal
 	for _, p := range d.after.Policies {
-		for _, need := range p.Approvals {
+		for _, need := range agreements(p) {
 			from := need.From
 			if need.Peer {
 				from = append(slices.Clone(from), p.Who...)
@@ -289,6 +289,10 @@ func (d *differ) policy(name curfew.PolicyName, before, after *curfew.Policy, ch
 	if after == nil {
 		return
 	}
+	describe(change, before, after)
+	if before != nil && onlyHoldsMore(*before, *after) {
+		return
+	}
 	who := d.reach(*after)
 	old := []curfew.Principal{}
 	if before != nil {
@@ -301,14 +305,13 @@ func (d *differ) policy(name curfew.PolicyName, before, after *curfew.Policy, ch
 		}
 	}
 	d.gain(who, "may ask, or approve, by the policy %s as it is now", name)
-	describe(change, before, after)
 }
 
 // approvers is everybody whom the policy's needs name; managers and peers are
 // known by other changes.
 func (d *differ) approvers(c curfew.Config, p curfew.Policy) []curfew.Principal {
 	var all []curfew.Principal
-	for _, need := range p.Approvals {
+	for _, need := range agreements(p) {
 		all = append(all, policy.Members(c, need.From)...)
 	}
 	return all
@@ -339,8 +342,11 @@ func describe[T any](change *Change, before, after *T) {
 		}
 		name, _, _ := strings.Cut(b.Type().Field(i).Tag.Get("json"), ",")
 		detail := strings.ReplaceAll(name, "_", " ") + " changed"
-		if old, ok := b.Field(i).Interface().([]string); ok {
+		switch old := b.Field(i).Interface().(type) {
+		case []string:
 			detail = strings.ReplaceAll(name, "_", " ") + ": " + lineDiff(old, a.Field(i).Interface().([]string))
+		case curfew.Release:
+			detail = releaseDiff(old, a.Field(i).Interface().(curfew.Release))
 		}
 		parts = append(parts, detail)
 	}

@@ -80,6 +80,7 @@ func policyShape() shape {
 			key{name: "rows", about: "How many rows come back or are changed.", example: `10000`, shape: shape{form: amount}},
 			key{name: "bytes", about: "How many bytes the target may answer, and copies to it may hold.", example: `10000000`, shape: shape{form: amount}},
 		)},
+		key{name: "release", about: "Statements that wait, unsent, until somebody else has seen and released them.", example: `{"statements": ["drop", "delete-without-where"], "by": {"approvals": 1, "from": "dba"}, "within": "10m"}`, shape: releaseShape()},
 	)
 }
 
@@ -97,6 +98,22 @@ func needShape() *shape {
 		key{name: "not", about: "Said for the reader: nobody approves their own request.", example: `"requester"`, shape: words("requester")},
 	)
 	return &shape{form: keyed, keys: keys}
+}
+
+func releaseShape() shape {
+	var classes []string
+	for _, c := range curfew.StatementClasses() {
+		classes = append(classes, string(c))
+	}
+	return tableOf(
+		key{name: "statements", about: "Which kinds of statements. What cannot be seen into or classified waits with them.", example: `["drop", "delete-without-where"]`, must: true, shape: many(words(classes...))},
+		key{name: "by", about: "Who must release them.", example: `{"approvals": 1, "from": "dba"}`, must: true, shape: tableOf(
+			key{name: "approvals", about: "How many people must agree.", example: `1`, must: true, shape: shape{form: whole}},
+			key{name: "from", about: "Who may agree: groups, e-mail addresses, manager, peer.", example: `"dba"`, must: true, shape: many(checked(checkFrom, ""))},
+			key{name: "not", about: "Said for the reader: nobody releases their own statement.", example: `"requester"`, shape: words("requester")},
+		)},
+		key{name: "within", about: "A statement nobody releases is refused after this.", example: `"10m"`, shape: shape{form: span}},
+	)
 }
 
 func words(w ...string) shape { return shape{form: word, words: w} }

@@ -15,6 +15,7 @@ const (
 	defaultSettle       = 24 * time.Hour
 	defaultAnswerWithin = 30 * time.Minute
 	defaultUseWithin    = 8 * time.Hour
+	defaultHold         = 10 * time.Minute
 )
 
 func emptyConfig() curfew.Config {
@@ -281,6 +282,7 @@ func (r *resolver) policy(e entry) curfew.Policy {
 			Statements: amountOf(n.get("budget").get("statements")), Rows: amountOf(n.get("budget").get("rows")), Bytes: amountOf(n.get("budget").get("bytes")),
 		},
 	}
+	p.Release = r.release(n.get("release"))
 	if s := value(n.get("starts")); s != "" {
 		p.Starts = curfew.StartRule(s)
 	}
@@ -309,22 +311,8 @@ func hours(n *node) []string {
 }
 
 func (r *resolver) need(p *curfew.Policy, n *node) {
-	if approvals := n.get("approvals"); approvals != nil {
-		need := curfew.ApprovalNeed{}
-		need.Count, _ = strconv.Atoi(approvals.text)
-		for _, from := range values(n.get("from")) {
-			switch from.text {
-			case "manager":
-				need.Manager = true
-			case "peer":
-				need.Peer = true
-			default:
-				if s, ok := r.subject(from); ok && !slices.Contains(need.From, s) {
-					need.From = append(need.From, s)
-				}
-			}
-		}
-		p.Approvals = append(p.Approvals, need)
+	if n.get("approvals") != nil {
+		p.Approvals = append(p.Approvals, r.approvals(n))
 		return
 	}
 	for _, kind := range curfew.WorkflowKinds() {
@@ -336,4 +324,31 @@ func (r *resolver) need(p *curfew.Policy, n *node) {
 			})
 		}
 	}
+}
+
+// approvals is how many must agree, and out of whom.
+func (r *resolver) approvals(n *node) (need curfew.ApprovalNeed) {
+	need.Count, _ = strconv.Atoi(value(n.get("approvals")))
+	for _, from := range values(n.get("from")) {
+		switch from.text {
+		case "manager":
+			need.Manager = true
+		case "peer":
+			need.Peer = true
+		default:
+			if s, ok := r.subject(from); ok && !slices.Contains(need.From, s) {
+				need.From = append(need.From, s)
+			}
+		}
+	}
+	return need
+}
+
+func (r *resolver) release(n *node) curfew.Release {
+	if n == nil {
+		return curfew.Release{}
+	}
+	classes := typed[curfew.StatementClass](n.get("statements"))
+	slices.Sort(classes)
+	return curfew.Release{Statements: slices.Compact(classes), By: r.approvals(n.get("by")), Within: duration(n.get("within"), defaultHold)}
 }

@@ -16,6 +16,25 @@ func (b *book) sense(root *node) {
 			b.at(who, "`who` names nobody", "name a group or people")
 		}
 		b.needs(e.value.get("needs"))
+		b.release(e.value.get("release"))
+	}
+}
+
+// release must hold something, and let go of it while a connection can still wait.
+func (b *book) release(n *node) {
+	if n == nil {
+		return
+	}
+	if what := n.get("statements"); what != nil && len(values(what)) == 0 {
+		b.at(what, "`statements` names none", "for example drop and delete-without-where, or leave release out")
+	}
+	if by := n.get("by"); by != nil && by.get("from") != nil && len(values(by.get("from"))) == 0 {
+		b.at(by, "nobody may release these statements", "say from whom: a group, people, manager or peer")
+	}
+	if w := n.get("within"); w != nil {
+		if d, ok := parseSpan(w.text); ok && d > curfew.LongestHold {
+			b.at(w, "a statement cannot wait longer than an hour: its connection, and its locks, wait with it", "for example 10m")
+		}
 	}
 }
 

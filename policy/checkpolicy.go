@@ -35,6 +35,27 @@ func (k *checker) policy(name curfew.PolicyName, p curfew.Policy) {
 	k.words(at, p)
 	k.workflows(at("needs"), p)
 	k.approvals(at("needs"), p)
+	k.release(at("release"), p)
+}
+
+// release refuses a rule that nobody could satisfy: its statements could never be sent.
+func (k *checker) release(path []string, p curfew.Policy) {
+	r := p.Release
+	if !r.Some() {
+		if r.Within != 0 || r.By.Count != 0 {
+			k.add(path, "it holds no statement", "name some, or leave it out")
+		}
+		return
+	}
+	for _, c := range r.Statements {
+		if !slices.Contains(curfew.StatementClasses(), c) {
+			k.add(path, fmt.Sprintf("%q is no kind of statement", c), "drop, delete-without-where, …")
+		}
+	}
+	k.wait(path, r.Within, curfew.LongestHold, "10m")
+	held := p
+	held.Approvals = []curfew.ApprovalNeed{r.By}
+	k.approvals(path, held)
 }
 
 func fixOf(err error) string {

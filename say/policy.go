@@ -39,7 +39,7 @@ func Policy(p curfew.Policy, names Names) string {
 		parts = append(parts, text)
 	}
 	sentence := strings.Join(parts, ", ") + "."
-	return sentence + restText(p)
+	return sentence + restText(p, names)
 }
 
 func lead(i int, first string) string {
@@ -50,7 +50,7 @@ func lead(i int, first string) string {
 }
 
 // restText says the clocks and the recording.
-func restText(p curfew.Policy) string {
+func restText(p curfew.Policy, names Names) string {
 	s := ""
 	if p.AnswerWithin > 0 && len(p.Approvals) > 0 {
 		s += " The request lapses after " + Long(p.AnswerWithin) + "."
@@ -61,6 +61,9 @@ func restText(p curfew.Policy) string {
 			s += ", which must be within " + Long(p.UseWithin)
 		}
 		s += "."
+	}
+	if p.Release.Some() {
+		s += " " + Release(p.Release, p.Who, names)
 	}
 	if p.Extensions == curfew.NoExtensions {
 		s += " It is never extended."
