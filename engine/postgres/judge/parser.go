@@ -37,6 +37,7 @@ type parsed struct {
 type statement struct {
 	tree       node
 	err        error // why there is no tree
+	forms      Forms
 	kind       string
 	digest     string
 	start, end int
@@ -85,6 +86,7 @@ func (p *Parser) read(text string) *parsed {
 			s.kind = name
 		}
 		s.tree, s.err = build(r.Stmt)
+		s.forms = formsOf(r.Stmt)
 		out.statements = append(out.statements, s)
 	}
 	return out
