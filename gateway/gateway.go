@@ -52,6 +52,7 @@ type Gateway struct {
 	sessions map[curfew.SessionID]*session.Session                    // guarded by mu
 	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
 	meters   map[curfew.GrantID]*metered                              // of grants with a budget; guarded by mu
+	held     map[curfew.StatementID]session.Held                      // wait for a release; guarded by mu
 	refusals refusals
 	waiting  waiting
 }
@@ -64,7 +65,7 @@ func New(p Parts) *Gateway {
 	if p.ComeBack == 0 {
 		p.ComeBack = comeBack
 	}
-	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}}
+	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}, held: map[curfew.StatementID]session.Held{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -203,6 +204,11 @@ func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Sess
 		Dial:    func(ctx context.Context) (net.Conn, error) { return g.parts.Dialer.Session(ctx, p) },
 		Account: func(ctx context.Context) (session.Account, error) { return g.account(ctx, p) },
 		Done:    func(sum session.Summary) { g.done(p, sum) },
+	}
+	if grant.Release.Some() {
+		parts.Hold = func(ctx context.Context, h session.Held, tell func(say.Notice) error) ([]string, error) {
+			return g.hold(ctx, p, h, tell)
+		}
 	}
 	if grant.Budget.Some() {
 		parts.Meter = g.meter(grant.ID)

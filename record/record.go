@@ -37,9 +37,12 @@ const (
 	Result   Kind = "result"
 	Prepared Kind = "prepared" // sent to be prepared; it is recorded again when it is executed
 	Refused  Kind = "refused"  // never sent
-	Notice   Kind = "notice"   // what Curfew told the client
-	Cancel   Kind = "cancel"
-	Closed   Kind = "closed"
+	// Held waits for somebody's release; nothing of it is sent. Code is its identifier,
+	// Tag the salt of its digest.
+	Held   Kind = "held"
+	Notice Kind = "notice" // what Curfew told the client
+	Cancel Kind = "cancel"
+	Closed Kind = "closed"
 	// Broken ends a recording whose gateway ended first: Text says what may be
 	// missing. Its Code is "journal" if more is missing, or may be, than a crash can cost.
 	Broken Kind = "broken"

@@ -13,6 +13,7 @@ import (
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/lease"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/say"
 )
 
 // Account is who the session becomes at the target.
@@ -38,6 +39,8 @@ type Parts struct {
 	Notices []time.Duration
 	// More asks a person for more time; nil: this session may not.
 	More func(ctx context.Context, d time.Duration, reason string) (answer string, err error)
+	// Hold asks somebody to release a statement, and waits; nil: nothing is held.
+	Hold func(ctx context.Context, h Held, tell func(say.Notice) error) (by []string, err error)
 	// Meter counts against the grant's budget; nil: it has none. Spent is called when it is spent.
 	Meter *Meter
 	Spent func()

@@ -4,6 +4,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -43,9 +44,11 @@ type Options struct {
 	Login      string // the credential's text, a URL, for Resource.Login "file:login"
 	CA         []byte // certificates that Login may name: "sslrootcert=file:ca"
 	Roles      map[curfew.RoleName][]string
-	Record     curfew.RecordMode // "": live
-	Budget     curfew.Budget     // of every grant
-	Agreed     bool              // the administrator must agree to what is asked for, and does in Grant
+	Record     curfew.RecordMode       // "": live
+	Budget     curfew.Budget           // of every grant
+	Release    []curfew.StatementClass // that wait until the administrator releases them
+	Hold       time.Duration           // how long at most; 0: ten minutes
+	Agreed     bool                    // the administrator must agree to what is asked for, and does in Grant
 	Notices    []time.Duration
 	TLS        *tls.Config
 	ComeBack   time.Duration // how long a request stays that no connection waits for any more; 0: 50 ms
@@ -177,6 +180,7 @@ func (w *World) populate(ctx context.Context, opt Options) error {
 		c.Policies[curfew.PolicyName(name)] = curfew.Policy{
 			Name: curfew.PolicyName(name), Who: []curfew.Subject{{Group: "people"}}, Roles: []curfew.RoleName{name},
 			AnswerWithin: opt.Lapse, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: opt.Record, Approvals: w.approvals(opt), Budget: opt.Budget,
+			Release: w.release(opt),
 		}
 	}
 	_, err = w.Access.Do(ctx, access.Propose{Change: w.Access.Plan(c), Author: w.admin})
@@ -188,6 +192,15 @@ func (w *World) approvals(opt Options) []curfew.ApprovalNeed {
 		return nil
 	}
 	return []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Principal: w.admin}}}}
+}
+
+func (w *World) release(opt Options) curfew.Release {
+	if len(opt.Release) == 0 {
+		return curfew.Release{}
+	}
+	return curfew.Release{
+		Statements: opt.Release, By: curfew.ApprovalNeed{Count: 1, From: []curfew.Subject{{Principal: w.admin}}}, Within: cmp.Or(opt.Hold, 10*time.Minute),
+	}
 }
 
 // Agree approves every request that waits, as the administrator, and says how many.

@@ -210,7 +210,7 @@ func (r *relay) warn(due session.Notice) error {
 // outcome reports whether a message says how a statement went.
 func outcome(kind byte) bool {
 	switch kind {
-	case 'C', 'I', 's', 'V', 'E', 'Z', 'G', '1', '2', '3':
+	case 'C', 'I', 's', 'V', 'E', 'Z', 'G', '1', '2', '3', 'S':
 		return true
 	}
 	return false
@@ -248,7 +248,7 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 		if severity == "FATAL" || severity == "PANIC" {
 			r.lastWord.Store(true)
 		}
-		if no := r.log.refusal(); no != nil && (code == syntaxError || code == undefinedFunction) {
+		if no := r.log.refusal(); no != nil && (code == syntaxError || code == undefinedFunction || code == protocolViolation) {
 			r.log.failed(code, message) // what is behind it in line is over as well
 			return refusalWords(no).Encode(nil)
 		}
@@ -262,6 +262,8 @@ func (r *relay) settle(kind byte, body []byte) (instead []byte, err error) {
 		}
 	case 'G':
 		r.log.copyIn()
+	case 'S':
+		r.parameter(body)
 	case '1', '2', '3':
 		r.log.confirm(kind)
 	}

@@ -11,6 +11,7 @@ type framing struct {
 	left    int                                // bytes of a CopyData message that are still to pass
 	message func(kind byte, body []byte) error // sees every whole message before it passes
 	copied  func(bytes int)
+	instead *byte // set by message: the kind that the message is given before it passes
 }
 
 // scan looks at the messages in b. pass is how many bytes may go on; more how
@@ -54,6 +55,9 @@ func (f *framing) scan(b []byte) (pass, more int, leave bool, err error) {
 		}
 		if err := f.message(rest[0], rest[headerBytes:whole]); err != nil {
 			return pass, 0, false, err
+		}
+		if f.instead != nil && *f.instead != 0 {
+			rest[0], *f.instead = *f.instead, 0
 		}
 		pass += whole
 	}

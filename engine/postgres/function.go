@@ -83,6 +83,11 @@ func (r *relay) function(body []byte) error {
 			no = &judge.Refusal{Rule: judge.RuleFunction, What: "a function that is called by its number cannot be judged", Fix: "call it in a statement"}
 		}
 	}
+	if no == nil && r.holds != nil {
+		if no, err = r.release(text, values, r.classes(text)); err != nil {
+			return err
+		}
+	}
 	if no != nil {
 		clear(body[:4])
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -41,6 +42,9 @@ type relay struct {
 	client, target net.Conn
 	log            *statements
 	counting       *judge.Parser // tells statements of one text apart, where there is a budget
+	holds          *holding      // where statements wait for a release; nil: nowhere
+	source         io.Reader     // of the client's bytes: the client, or what was read of it meanwhile
+	instead        byte          // what the message under way is sent as; 0: as what it is. up's
 	wall           *judge.Judge  // of a fixed account; nil: the target's privileges are the wall
 
 	// toClient is held while bytes go to the client. boundary says that the last
@@ -60,7 +64,7 @@ type relay struct {
 }
 
 func newRelay(s *session.Session, client, target net.Conn) *relay {
-	r := &relay{s: s, client: client, target: target, log: newStatements(), boundary: true}
+	r := &relay{s: s, client: client, source: client, target: target, log: newStatements(), boundary: true}
 	if s.Permit().Grant().Record.Results() {
 		r.results = newResults(r.log)
 	}

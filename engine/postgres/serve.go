@@ -68,6 +68,10 @@ func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper,
 	if g.relay.wall, g.relay.counting = wall, &e.walls.parser; s.Metered() {
 		e.walls.prepare() // it tells statements of one text apart
 	}
+	if s.Release().Some() {
+		g.relay.holds = newHolding(&e.walls.parser, conn.ParameterStatuses)
+		e.walls.prepare()
+	}
 	if err := s.Attach(session.Legs{Client: c.conn, Target: conn.Conn, Farewell: g.relay.farewell}); err != nil {
 		g.leave(curfew.CauseClosed, "")
 		return nil
@@ -76,7 +80,11 @@ func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper,
 	if c.newer {
 		secret = newSecret
 	}
-	g.key = e.cancels.add(secret, func() { cancelAt(s, g.target) })
+	g.key = e.cancels.add(secret, func() {
+		if !g.relay.takeBack() {
+			cancelAt(s, g.target)
+		}
+	})
 	if err := c.welcome(s, conn, g.key); err != nil {
 		g.leave(curfew.CauseClosed, "")
 		return nil

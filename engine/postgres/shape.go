@@ -25,7 +25,9 @@ func (*Engine) Shape(it record.Item) record.Item {
 		it.Error = "(hidden)"
 	}
 	it.Rows = 0 // a count tells a value to whoever chose the question
-	it.Tag, _, _ = strings.Cut(it.Tag, " ")
+	if it.Tag, _, _ = strings.Cut(it.Tag, " "); it.Kind == record.Held {
+		it.Tag = "" // with the salt, values could be guessed against the digest
+	}
 	it.Bytes = 0
 	return it
 }

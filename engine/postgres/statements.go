@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/engine/postgres/judge"
 	"github.com/curfewhq/curfew/record"
 )
@@ -13,7 +14,7 @@ import (
 type statements struct {
 	mu      sync.Mutex
 	ref     uint64            // guarded by mu; the last one given
-	texts   map[string]string // guarded by mu; prepared statements that the target has confirmed
+	texts   map[string]portal // guarded by mu; prepared statements that the target has confirmed
 	portals map[string]portal // guarded by mu; likewise
 	pending []pending         // guarded by mu; what the target will answer, in the order it was sent
 	room    []pending         // guarded by mu; what pending begins in when it was empty
@@ -35,6 +36,8 @@ type portal struct {
 	no     *judge.Refusal // why it was not sent; nil: it was
 	// formats of the result, as in Bind, where results are recorded
 	formats []byte
+	// classes are what it comes to when it runs, where statements may have to wait.
+	classes []curfew.StatementClass
 }
 
 // pending is something the target will answer: 'Q'uery, 'F'unctionCall, 'P'arse, 'B'ind,
@@ -50,7 +53,7 @@ type pending struct {
 }
 
 func newStatements() *statements {
-	return &statements{texts: map[string]string{}, portals: map[string]portal{}}
+	return &statements{texts: map[string]portal{}, portals: map[string]portal{}}
 }
 
 // told is what is known of a text without looking at it again: the same prepared
@@ -101,11 +104,11 @@ func (s *statements) bySQL(text string) {
 	}
 }
 
-// parse is a Parse message; no: it is refused.
-func (s *statements) parse(name, text string, no *judge.Refusal) error {
+// parse is a Parse message.
+func (s *statements) parse(name string, is portal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ask('P', name, portal{text: text, no: no})
+	return s.ask('P', name, is)
 }
 
 // mostNamed bounds the names that one client makes us remember.
@@ -152,8 +155,8 @@ func (s *statements) find(kind byte, name string) (found []portal, at *pending) 
 		}
 	}
 	if kind == 'P' {
-		if text, ok := s.texts[name]; ok {
-			found = append(found, portal{text: text})
+		if is, ok := s.texts[name]; ok {
+			found = append(found, is)
 		}
 	} else if is, ok := s.portals[name]; ok {
 		found = append(found, is)
@@ -165,7 +168,7 @@ func (s *statements) find(kind byte, name string) (found []portal, at *pending) 
 func one(found []portal, unknown string) portal {
 	switch len(found) {
 	case 0:
-		return portal{text: unknown}
+		return portal{text: unknown, classes: []curfew.StatementClass{curfew.ClassUnknown}}
 	case 1:
 		return found[0]
 	}
@@ -174,6 +177,7 @@ func one(found []portal, unknown string) portal {
 		if p.no == nil {
 			all.no = nil // it may be this one
 		}
+		all.classes = append(slices.Clone(all.classes), p.classes...)
 		if p.text != all.text {
 			all.text += "\n-- or, if the target refused that:\n" + p.text
 			all.values = append(append([]record.Value(nil), all.values...), p.values...)
@@ -226,8 +230,27 @@ func (s *statements) bind(body []byte) error {
 	return s.ask('B', name, is)
 }
 
-// execute is an Execute message: portal, row limit.
-func (s *statements) execute(body []byte) (record.Item, error) {
+// portalOf is what an Execute message would run.
+func (s *statements) portalOf(body []byte) (portal, error) {
+	name, rest, ok := take0(body)
+	if !ok || len(rest) != 4 {
+		return portal{}, malformed("an Execute message of another form")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, _ := s.find('B', name)
+	return one(found, "(portal "+name+", made by DECLARE)"), nil
+}
+
+// busy reports whether the target has not answered everything yet.
+func (s *statements) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending) > 0
+}
+
+// execute is an Execute message: portal, row limit; no: it is refused.
+func (s *statements) execute(body []byte, no *judge.Refusal) (record.Item, error) {
 	name, rest, ok := take0(body)
 	if !ok || len(rest) != 4 {
 		return record.Item{}, malformed("an Execute message of another form")
@@ -244,6 +267,10 @@ func (s *statements) execute(body []byte) (record.Item, error) {
 	it := statementItem(s.next('E'), p.text, p.values, secret)
 	if p.no != nil {
 		return refusedItem(it, p.no), nil
+	}
+	if no != nil {
+		s.pending[len(s.pending)-1].is.no = no
+		return refusedItem(it, no), nil
 	}
 	s.bySQL(p.text)
 	if s.described != nil {
@@ -279,7 +306,7 @@ func (s *statements) confirm(kind byte) {
 	p := s.pending[0]
 	switch {
 	case kind == '1' && p.kind == 'P':
-		s.texts[p.name] = p.is.text
+		s.texts[p.name] = portal{text: p.is.text, classes: p.is.classes}
 	case kind == '2' && p.kind == 'B':
 		s.portals[p.name] = p.is
 	case kind == '3' && p.kind == 'C':
@@ -391,7 +418,7 @@ func (s *statements) outcome(p pending, it record.Item) record.Item {
 func (s *statements) refusal() *judge.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) == 0 || s.pending[0].kind != 'Q' && s.pending[0].kind != 'F' && s.pending[0].kind != 'P' {
+	if len(s.pending) == 0 || s.pending[0].kind != 'Q' && s.pending[0].kind != 'F' && s.pending[0].kind != 'P' && s.pending[0].kind != 'E' {
 		return nil
 	}
 	return s.pending[0].is.no

@@ -40,7 +40,7 @@ func (s *script) client(msgs ...pgproto3.FrontendMessage) *script {
 			s.log.sync()
 		case 'E':
 			var it record.Item
-			it, err = s.log.execute(body)
+			it, err = s.log.execute(body, nil)
 			s.out = append(s.out, it.Text)
 		}
 		if err != nil {
@@ -170,7 +170,7 @@ func FuzzStatements(f *testing.F) {
 		case 'B':
 			_ = log.bind(body)
 		case 'E':
-			_, _ = log.execute(body)
+			_, _ = log.execute(body, nil)
 		case 'C':
 			_ = log.close(body)
 		case 'F':
@@ -192,5 +192,5 @@ func parseInto(log *statements, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return log.parse(name, text, nil)
+	return log.parse(name, portal{text: text})
 }

@@ -73,11 +73,11 @@ func (b *buffer) likely() int {
 // all whole ones that a read has brought in one write.
 func (r *relay) up() error {
 	in := newBuffer()
-	frames := framing{message: r.message, copied: r.copied}
+	frames := framing{message: r.message, copied: r.copied, instead: &r.instead}
 	need := headerBytes
 	for {
 		in.room(need)
-		if err := in.fill(r.client); err != nil {
+		if err := in.fill(r.source); err != nil {
 			if errors.Is(err, io.EOF) {
 				return errLeft
 			}
@@ -147,7 +147,10 @@ func (r *relay) message(kind byte, body []byte) error {
 		if err != nil {
 			return err
 		}
-		no := r.judge(body[:len(body)-1])
+		no, err := r.mayPass(text, body[:len(body)-1])
+		if err != nil {
+			return err
+		}
 		if no == nil && !r.affordText(text) {
 			return r.beyond(text)
 		}
@@ -155,13 +158,12 @@ func (r *relay) message(kind byte, body []byte) error {
 	case 'P':
 		return r.parse(body)
 	case 'B':
-		return r.log.bind(body)
-	case 'E':
-		it, err := r.log.execute(body)
-		if err != nil {
+		if err := r.log.bind(body); err != nil {
 			return err
 		}
-		return r.s.Observe(it)
+		r.bound(body)
+	case 'E':
+		return r.execute(body)
 	case 'C':
 		return r.log.close(body)
 	case 'D':
@@ -213,7 +215,7 @@ func (r *relay) parse(body []byte) error {
 	if refused == nil && r.wall != nil {
 		r.wall.Named(name)
 	}
-	return r.log.parse(name, text, refused)
+	return r.log.parse(name, portal{text: text, no: refused, classes: r.named(name, text)})
 }
 
 // refuse tells the client what is wrong with its protocol, records it, and ends.

@@ -191,7 +191,7 @@ const syntaxError = "42601"
 // refusalWords are a refusal as the client hears it.
 func refusalWords(f *judge.Refusal) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{
-		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: insufficientPrivilege, Message: "Curfew: " + f.What, Detail: "Rule: " + f.Rule, Hint: f.Fix,
+		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: sqlstateOf(f), Message: "Curfew: " + f.What, Detail: "Rule: " + f.Rule, Hint: f.Fix,
 	}
 }
 
