@@ -22,6 +22,7 @@ import (
 	"github.com/curfewhq/curfew/history"
 	"github.com/curfewhq/curfew/identity"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/session"
 )
 
 // Door is where native clients connect, by engine.
@@ -44,6 +45,8 @@ type Parts struct {
 	Doctor func(context.Context, curfew.Principal) []client.Finding
 	// Setup is what the owner of a target runs once.
 	Setup func(context.Context, curfew.ResourceName) (string, error)
+	// Held is what a statement says that waits for a release; nil: none ever does.
+	Held func(curfew.StatementID) (session.Held, bool)
 	// Export writes the ledger for offline verification.
 	Export  func(context.Context, io.Writer) error
 	Version string
@@ -102,6 +105,7 @@ func New(p Parts) *Server {
 	s.requestRoutes()
 	s.grantRoutes()
 	s.sessionRoutes()
+	s.statementRoutes()
 	s.configRoutes()
 	s.peopleRoutes()
 	s.understandRoutes()

@@ -30,6 +30,7 @@ import (
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/record/local"
 	"github.com/curfewhq/curfew/seal"
+	"github.com/curfewhq/curfew/session"
 	"github.com/curfewhq/curfew/shelf"
 	shelfmem "github.com/curfewhq/curfew/shelf/mem"
 )
@@ -74,6 +75,9 @@ func newOffice(t *testing.T) *office {
 		},
 		Setup: func(_ context.Context, name curfew.ResourceName) (string, error) {
 			return "-- for " + string(name), nil
+		},
+		Held: func(id curfew.StatementID) (session.Held, bool) {
+			return session.Held{Statement: id, Text: "DROP TABLE canary", Values: []record.Value{{Text: "canary-value"}}}, id == aliceStatement
 		},
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, l) },
 	})
@@ -126,7 +130,8 @@ func (o *office) configure(ctx context.Context) {
 			"write": {Name: "write", On: "db", May: []string{"update orders"}, Longest: time.Hour},
 		},
 		Policies: map[curfew.PolicyName]curfew.Policy{
-			"reading": {Name: "reading", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"read"}, AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive},
+			"reading": {Name: "reading", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"read"}, AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive,
+				Release: curfew.Release{Statements: []curfew.StatementClass{curfew.ClassDrop}, By: curfew.ApprovalNeed{Count: 1, From: []curfew.Subject{{Group: "payments"}}}, Within: time.Hour}},
 			"writing": {Name: "writing", Who: []curfew.Subject{{Group: "payments"}}, Roles: []curfew.RoleName{"write"}, AnswerWithin: time.Hour, UseWithin: time.Hour, Starts: curfew.AtApproval, Record: curfew.RecordLive,
 				Approvals: []curfew.ApprovalNeed{{Count: 1, From: []curfew.Subject{{Group: "payments"}}}}},
 		},
@@ -142,9 +147,10 @@ func (o *office) configure(ctx context.Context) {
 
 // Identifiers of Alice's things, and of a plan of root's.
 const (
-	aliceRequest = "rq_0000000000000000"
-	aliceGrant   = "gr_0000000000000000"
-	aliceSession = "s_0000000000000000"
+	aliceRequest   = "rq_0000000000000000"
+	aliceGrant     = "gr_0000000000000000"
+	aliceSession   = "s_0000000000000000"
+	aliceStatement = "st_0000000000000000" // of it
 )
 
 // session gives Alice a pending request, a live grant, and a session with a recording.
@@ -170,6 +176,9 @@ func (o *office) session(ctx context.Context, rec record.Store) error {
 	}
 	if _, err := o.access.OpenSession(ctx, access.OpenSession{Session: aliceSession, Client: "127.0.0.1:1",
 		Credential: access.Credential{ID: "c_1", Principal: o.who["alice"], Grant: aliceGrant, Until: time.Now().Add(time.Minute)}}); err != nil {
+		return err
+	}
+	if _, err := o.access.Do(ctx, access.Hold{Statement: aliceStatement, Session: aliceSession, Classes: []curfew.StatementClass{curfew.ClassDrop}, Digest: []byte{1, 2, 3}}); err != nil {
 		return err
 	}
 	w, err := rec.Create(record.Header{Session: aliceSession, Mode: curfew.RecordFirst})
@@ -247,6 +256,10 @@ func matrix() map[string]struct{ body, who string } {
 		"POST /api/v1/grants/{id}/credential":  {`{}`, "alice"},
 		"POST /api/v1/credentials":             {`{"role":"read","resource":"db","for":"0s","reason":"x"}`, all}, // access decides who may
 		"POST /api/v1/grants/{id}/shorten":     {`{"for":"50m"}`, "alice otto root"},
+		"GET /api/v1/statements":               {"", all},
+		"GET /api/v1/statements/{id}":          {"", "alice dana tom otto root"},
+		"POST /api/v1/statements/{id}/release": {`{"digest":"00"}`, "alice dana tom otto root"}, // to the passphrase; access decides who may
+		"POST /api/v1/statements/{id}/refuse":  {`{}`, "alice dana tom otto root"},
 		"GET /api/v1/sessions":                 {"", all},
 		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
@@ -321,6 +334,8 @@ func (o *office) row(route, body, who string) {
 	switch {
 	case strings.Contains(path, "/requests/"):
 		path = strings.Replace(path, "{id}", aliceRequest, 1)
+	case strings.Contains(path, "/statements/"):
+		path = strings.Replace(path, "{id}", aliceStatement, 1)
 	case strings.Contains(path, "/grants/"):
 		path = strings.Replace(path, "{id}", aliceGrant, 1)
 	case strings.Contains(path, "/sessions/"):

@@ -124,6 +124,7 @@ func (s *Server) checkEngines(d draft) (out []config.Problem) {
 			}
 		}
 	}
+	s.checkHolds(d, add)
 	slices.SortFunc(out, func(a, b config.Problem) int { return strings.Compare(a.String(), b.String()) })
 	return slices.CompactFunc(out, func(a, b config.Problem) bool { return a.String() == b.String() })
 }

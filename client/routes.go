@@ -169,6 +169,26 @@ func (c *Client) Asking(ctx context.Context, in Ask) (Credential, error) {
 	return post[Credential](ctx, c, "/credentials", in)
 }
 
+// Statements lists statements that wait for a release: one's own, and those one may release.
+func (c *Client) Statements(ctx context.Context) (List[Held], error) {
+	return get[List[Held]](ctx, c, "/statements", nil)
+}
+
+// Statement shows a statement that waits.
+func (c *Client) Statement(ctx context.Context, id string) (Held, error) {
+	return get[Held](ctx, c, "/statements/"+seg(id), nil)
+}
+
+// ReleaseStatement releases a statement, exactly as it was shown, once.
+func (c *Client) ReleaseStatement(ctx context.Context, id string, in Decision) (Done, error) {
+	return post[Done](ctx, c, "/statements/"+seg(id)+"/release", in)
+}
+
+// RefuseStatement refuses a statement.
+func (c *Client) RefuseStatement(ctx context.Context, id string, in Decision) (Done, error) {
+	return post[Done](ctx, c, "/statements/"+seg(id)+"/refuse", in)
+}
+
 // Sessions lists sessions.
 func (c *Client) Sessions(ctx context.Context, l Listing) (List[Session], error) {
 	return get[List[Session]](ctx, c, "/sessions", l.query())

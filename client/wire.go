@@ -208,6 +208,32 @@ type Done struct {
 	Position uint64 `json:"position"`
 }
 
+// Held is a statement that waits in its session for a second person's release.
+type Held struct {
+	ID        string    `json:"id"`
+	Status    string    `json:"status" enum:"waiting"`
+	Principal string    `json:"principal"`
+	Who       string    `json:"who"`
+	Role      string    `json:"role"`
+	Resource  string    `json:"resource"`
+	Session   string    `json:"session"`
+	Grant     string    `json:"grant"`
+	Classes   []string  `json:"classes" doc:"Why it waits"`
+	Effects   []string  `json:"effects,omitempty" doc:"The same in words: drop objects, delete rows without a condition"`
+	Text      string    `json:"text,omitempty" doc:"All of it; for whoever sent it and whoever may release it"`
+	Values    []Value   `json:"values,omitempty" doc:"Its bound values"`
+	Masked    bool      `json:"masked,omitempty" doc:"It sets a secret, which is not shown"`
+	Open      bool      `json:"open,omitempty" doc:"Its transaction is open meanwhile, with its locks"`
+	Asked     time.Time `json:"asked"`
+	Lapses    time.Time `json:"lapses"`
+	Waiting   []string  `json:"waiting,omitempty" doc:"Who may release it, by name"`
+	Votes     []Vote    `json:"votes,omitempty"`
+	MayDecide bool      `json:"may_decide"`
+	WhyNot    string    `json:"why_not,omitempty"`
+	Digest    string    `json:"digest" doc:"What a release is for, exactly; hexadecimal"`
+	Position  uint64    `json:"position"`
+}
+
 // WantCredential asks for a connection credential.
 type WantCredential struct {
 	Many bool   `json:"many,omitempty" doc:"For more than one connection"`

@@ -59,6 +59,12 @@ type Waiter interface {
 	Tell(say.Notice) error
 }
 
+// Holder is what an engine declares when it can hold a statement until somebody has
+// released it: the classes that it tells apart.
+type Holder interface {
+	Holds() []curfew.StatementClass
+}
+
 // Verifier is what SCRAM-SHA-256 needs on the server's side (RFC 5802, RFC 7677).
 type Verifier struct {
 	Salt       []byte

@@ -73,7 +73,7 @@ func (r *running) api() http.Handler {
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
 		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
-		Doctor: r.doctor, Setup: r.setup, Version: version(), Log: r.log,
+		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 	})
 }
