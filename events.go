@@ -375,6 +375,7 @@ type (
 	// release lets exactly that one go on, once.
 	StatementActed struct {
 		Statement StatementID `json:"statement"`
+		Session   SessionID   `json:"session"`
 		By        Principal   `json:"by,omitempty"`
 		All       []Principal `json:"all,omitempty"`    // of a release: everybody who counted
 		Digest    []byte      `json:"digest,omitempty"` // of what was shown

@@ -144,7 +144,7 @@ func (c ReleaseStatement) decide(st *State, now time.Time) ([]Fact, error) {
 	if g := st.Grants[h.Grant]; g == nil || !g.Live() || !st.Enabled(h.Principal) || st.Sessions[h.Session] == nil {
 		return nil, curfew.Errorf(curfew.Lapsed, "the session of this statement is over").WithRule("grant.ended")
 	}
-	facts := []Fact{{curfew.KindStatementApproved, curfew.StatementActed{Statement: h.Statement, By: c.By, Digest: h.Digest}}}
+	facts := []Fact{{curfew.KindStatementApproved, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Digest: h.Digest}}}
 	votes := make([]quorum.Vote, 0, len(h.Votes)+1)
 	for _, v := range append(slices.Clone(h.Votes), Vote{By: c.By, At: now}) {
 		if st.Enabled(v.By) { // disabled since: neither yes nor no
@@ -155,7 +155,7 @@ func (c ReleaseStatement) decide(st *State, now time.Time) ([]Fact, error) {
 	if tally.State != quorum.Won {
 		return facts, nil
 	}
-	return append(facts, Fact{curfew.KindStatementReleased, curfew.StatementActed{Statement: h.Statement, By: c.By, All: tally.Yes, Digest: h.Digest}}), nil
+	return append(facts, Fact{curfew.KindStatementReleased, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, All: tally.Yes, Digest: h.Digest}}), nil
 }
 
 // RefuseStatement is one person's no; it ends the wait, whoever has agreed.
@@ -166,10 +166,11 @@ type RefuseStatement struct {
 }
 
 func (c RefuseStatement) decide(st *State, now time.Time) ([]Fact, error) {
-	if _, err := st.releasable(c.Statement, c.By, now); err != nil {
+	h, err := st.releasable(c.Statement, c.By, now)
+	if err != nil {
 		return nil, err
 	}
-	return []Fact{{curfew.KindStatementRefused, curfew.StatementActed{Statement: c.Statement, By: c.By, Why: c.Why, Cause: curfew.CauseDenied}}}, nil
+	return []Fact{{curfew.KindStatementRefused, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Why: c.Why, Cause: curfew.CauseDenied}}}, nil
 }
 
 // DropStatement says that whoever sent a held statement no longer wants it, or is gone.
@@ -188,7 +189,7 @@ func (c DropStatement) decide(st *State, _ time.Time) ([]Fact, error) {
 }
 
 func refusedStatement(h *Held, cause curfew.Cause) Fact {
-	return Fact{curfew.KindStatementRefused, curfew.StatementActed{Statement: h.Statement, Cause: cause}}
+	return Fact{curfew.KindStatementRefused, curfew.StatementActed{Statement: h.Statement, Session: h.Session, Cause: cause}}
 }
 
 // heldIn ends what waits in a session that is over.

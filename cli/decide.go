@@ -19,7 +19,7 @@ type decideArgs struct {
 func (a *app) approveCommand() *cobra.Command {
 	var in decideArgs
 	cmd := &cobra.Command{
-		Use: "approve ID|#", Short: "Approve a request, exactly as it is shown, or agree to a plan", Args: between(1, 1),
+		Use: "approve ID|#", Short: "Approve a request or release a statement, exactly as it is shown, or agree to a plan", Args: between(1, 1),
 		Example: "  curfew review\n  curfew approve 1 --for 30m",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.approve(cmd.Context(), args[0], in)
@@ -62,6 +62,9 @@ func (a *app) approve(ctx context.Context, text string, in decideArgs) error {
 	}
 	if strings.HasPrefix(line.ID, "plan_") {
 		return a.agree(ctx, c, line.ID, in)
+	}
+	if strings.HasPrefix(line.ID, "st_") {
+		return a.release(ctx, c, line, in, true)
 	}
 	return a.decide(ctx, c, line, in, "Your passphrase, to approve exactly this", c.Approve, func(r client.Request) { a.approvedText(ctx, c, r) })
 }
@@ -161,7 +164,7 @@ func (a *app) agree(ctx context.Context, c *client.Client, id string, in decideA
 func (a *app) denyCommand() *cobra.Command {
 	var in decideArgs
 	cmd := &cobra.Command{
-		Use: "deny ID|#", Short: "Deny a request, or drop a plan; the words reach who asked", Args: between(1, 1),
+		Use: "deny ID|#", Short: "Deny a request, refuse a statement, or drop a plan; the words reach who asked", Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.deny(cmd.Context(), args[0], in) },
 	}
 	cmd.Flags().StringVar(&in.why, "why", "", "the reason, verbatim for who asked")
@@ -189,6 +192,9 @@ func (a *app) deny(ctx context.Context, text string, in decideArgs) error {
 		}
 		a.wrote(c, done.Position)
 		return emit(a, "done", done, func(client.Done) { a.done("The plan is dropped; nothing was changed.") })
+	}
+	if strings.HasPrefix(line.ID, "st_") {
+		return a.release(ctx, c, line, in, false)
 	}
 	return a.decide(ctx, c, line, in, "Your passphrase, to deny it", c.Deny, func(r client.Request) { a.done("Denied. %s reads why.", clean(r.Who)) })
 }

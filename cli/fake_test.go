@@ -132,6 +132,15 @@ func aRequest(status string) client.Request {
 	return r
 }
 
+func aStatement() client.Held {
+	return client.Held{
+		ID: "st_1", Status: "waiting", Principal: "p_alice", Who: "Alice Moreau", Role: "orders/refund-fixer", Resource: "orders-db", Session: "s_1", Grant: "gr_7Q2",
+		Classes: []string{"delete-without-where"}, Effects: []string{"delete rows without a condition"}, Text: "delete from refunds\nusing orders -- all of them",
+		Values: []client.Value{{Text: "42"}, {Null: true}, {Binary: true, Text: "00ff"}}, Open: true, Asked: at(-2), Lapses: at(8), Waiting: []string{"Dana Roux", "Ben Okafor"},
+		MayDecide: true, Digest: "d1e2f3", Position: 41,
+	}
+}
+
 func aSession() client.Session {
 	return client.Session{
 		ID: "s_1", Grant: "gr_7Q2", Principal: "p_alice", Who: "Alice Moreau", Role: "orders/refund-fixer", Resource: "orders-db", Client: "10.0.0.7",
@@ -183,7 +192,8 @@ func world() map[string]handler {
 		"GET /grants": gives(list(aGrant())), "GET /grants/gr_7Q2": gives(aGrant()), "GET /grants/gr_8R3": gives(endedGrant()), "POST /grants/gr_7Q2/extend": gives(aRequest("pending")),
 		"POST /grants/gr_7Q2/return": done, "POST /grants/gr_7Q2/revoke": done, "POST /grants/gr_7Q2/shorten": done,
 		"POST /grants/gr_7Q2/credential": gives(aCredential()),
-		"GET /sessions":                  gives(list(aSession())), "GET /sessions/s_1": gives(aSession()), "POST /sessions/s_1/cut": done,
+		"GET /statements":                gives(list(aStatement())), "GET /statements/st_1": gives(aStatement()), "POST /statements/st_1/release": done, "POST /statements/st_1/refuse": done,
+		"GET /sessions": gives(list(aSession())), "GET /sessions/s_1": gives(aSession()), "POST /sessions/s_1/cut": done,
 		"GET /sessions/s_1/transcript": gives(items),
 		"GET /sessions/s_1/watch":      gives("id: 1\nevent: item\ndata: " + strings.Split(items, "\n")[1] + "\n\nid: 2\nevent: end\ndata: {}\n\n"),
 		"GET /audit":                   gives(list(entry)), "GET /ledger/head": gives(client.Head{Size: 41, Time: at(0), Note: "acme\n41\nroot\n\n— acme sig\n"}),

@@ -29,6 +29,8 @@ func commands() map[string]struct {
 		"find": {"", []string{"find"}}, "request": {"", []string{"request", "orders/refund-fixer", "--for", "45m", "--reason", "refunds stuck"}},
 		"requests": {"", []string{"requests"}}, "cancel": {"", []string{"cancel", "rq_1"}}, "review": {"", []string{"review"}},
 		"show-request": {"", []string{"show", "rq_1"}}, "show-grant": {"", []string{"show", "gr_7Q2"}}, "show-grant-ended": {"", []string{"show", "gr_8R3"}}, "show-session": {"", []string{"show", "s_1"}},
+		"show-statement": {"", []string{"show", "st_1"}}, "release": {passOnStdin, []string{"approve", "st_1", "--passphrase-stdin"}},
+		"refuse":    {passOnStdin, []string{"deny", "st_1", "--why", "add a condition", "--passphrase-stdin"}},
 		"show-plan": {"", []string{"show", "plan_0011223344556677"}}, "agree": {passOnStdin, []string{"approve", "plan_0011223344556677", "--passphrase-stdin"}},
 		"drop": {"", []string{"deny", "plan_0011223344556677", "--why", "no"}}, "grants": {"", []string{"grants", "--all"}},
 		"extend": {"", []string{"extend", "--for", "15m", "--reason", "still at it"}}, "give-back": {"", []string{"give-back", "orders"}},

@@ -31,10 +31,18 @@ func (a *app) review(ctx context.Context) error {
 	if f := client.FailureOf(err); err != nil && (f == nil || exitOf(f.Fault) != exitDenied) {
 		return err // who may not look at plans has none to review
 	}
+	held, err := c.Statements(ctx)
+	if err != nil {
+		return err
+	}
+	held.Items = slices.DeleteFunc(held.Items, func(h client.Held) bool { return !h.MayDecide })
 	s := a.state()
 	s.Server, s.Listed, s.Lines = c.Server(), a.now(), nil
 	for _, r := range list.Items {
 		s.Lines = append(s.Lines, listed{r.ID, r.Digest})
+	}
+	for _, h := range held.Items {
+		s.Lines = append(s.Lines, listed{h.ID, h.Digest})
 	}
 	for _, p := range plans.Items {
 		s.Lines = append(s.Lines, listed{p.ID, p.ID})
@@ -44,17 +52,20 @@ func (a *app) review(ctx context.Context) error {
 		for _, r := range list.Items {
 			a.encode(a.parts.Stdout, "request", r)
 		}
+		for _, h := range held.Items {
+			a.encode(a.parts.Stdout, "statement", h)
+		}
 		for _, p := range plans.Items {
 			a.encode(a.parts.Stdout, "plan", p)
 		}
 		return nil
 	}
-	a.showReview(list.Items, plans.Items)
+	a.showReview(list.Items, held.Items, plans.Items)
 	return nil
 }
 
-func (a *app) showReview(requests []client.Request, plans []client.Plan) {
-	n := len(requests) + len(plans)
+func (a *app) showReview(requests []client.Request, held []client.Held, plans []client.Plan) {
+	n := len(requests) + len(held) + len(plans)
 	if n == 0 {
 		a.outf("Nothing to review\n")
 		return
@@ -68,12 +79,15 @@ func (a *app) showReview(requests []client.Request, plans []client.Plan) {
 		}
 		rows = append(rows, []string{fmt.Sprint(i + 1), cell(r.Who, 30), what, span(r.For), why(r), a.ago(r.Asked), a.deciders(r)})
 	}
+	for i, h := range held {
+		rows = append(rows, []string{fmt.Sprint(len(requests) + i + 1), cell(h.Who, 30), cell(h.Resource, 40) + " one statement", "once", heldWhat(h), a.ago(h.Asked), "you, among " + names(h.Waiting, "and")})
+	}
 	for i, p := range plans {
 		may := "you"
 		if !p.MayAgree {
 			may = "not you: " + cell(p.WhyNot, 60)
 		}
-		rows = append(rows, []string{fmt.Sprint(len(requests) + i + 1), cell(p.Author, 30), "change of configuration", "", cell(strings.Join(p.Gains, "; "), 60), a.ago(p.At), may})
+		rows = append(rows, []string{fmt.Sprint(len(requests) + len(held) + i + 1), cell(p.Author, 30), "change of configuration", "", cell(strings.Join(p.Gains, "; "), 60), a.ago(p.At), may})
 	}
 	a.table("", rows)
 	a.note("To see one whole: curfew show 1")
@@ -94,7 +108,7 @@ func (a *app) deciders(r client.Request) string {
 
 func (a *app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID|#", Short: "Show a request, grant, session or plan whole", Args: between(1, 1),
+		Use: "show ID|#", Short: "Show a request, grant, session, plan or waiting statement whole", Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), args[0]) },
 	}
 }
@@ -125,6 +139,12 @@ func (a *app) show(ctx context.Context, text string) error {
 			return err
 		}
 		return emit(a, "session", s, a.showSession)
+	case "st":
+		h, err := c.Statement(ctx, text)
+		if err != nil {
+			return err
+		}
+		return emit(a, "statement", h, a.showHeld)
 	case "plan":
 		p, err := findPlan(ctx, c, text)
 		if err != nil {

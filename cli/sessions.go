@@ -137,6 +137,11 @@ func (a *app) said(head string, it client.Item) error {
 		for i, v := range it.Values {
 			a.outf("           $%d = %s\n", i+1, value(v))
 		}
+	case "held":
+		a.outf("%sheld, waits for a release: %s\n", head, block(it.Text, "         "))
+		for i, v := range it.Values {
+			a.outf("           $%d = %s\n", i+1, value(v))
+		}
 	case "outcome":
 		a.outf("         %s %s\n", a.dim("→"), outcome(it))
 	case "result":
