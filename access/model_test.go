@@ -18,6 +18,13 @@ type model struct {
 	waiting  map[curfew.RequestID]*modelRequest
 	grants   map[curfew.GrantID]*modelGrant
 	spent    map[curfew.CredentialID]bool // have asked
+	held     map[curfew.StatementID]*modelHeld
+}
+
+type modelHeld struct {
+	grant  *modelGrant
+	permit *Permit
+	lapses time.Time
 }
 
 type modelRequest struct {
@@ -50,6 +57,8 @@ type run struct {
 	known []curfew.GrantID
 	asked []curfew.RequestID
 	began time.Time
+
+	statements []curfew.StatementID
 }
 
 func (r *run) who(label string) curfew.Principal {
@@ -164,6 +173,66 @@ func (r *run) end() {
 	}
 }
 
+// writes gives somebody a live grant that holds statements, with two sessions, so
+// that the steps after it have something to hold.
+func (r *run) writes() {
+	who := rapid.SampledFrom([]curfew.Principal{alice, dana}).Draw(r.t, "writer")
+	a := r.w.asking(who, "write", time.Hour)
+	if _, err := r.w.s.Do(r.w.ctx, a); err != nil {
+		return
+	}
+	c := r.w.approving(ben, a.Request)
+	if _, err := r.w.s.Do(r.w.ctx, c); err != nil {
+		r.t.Fatal(err)
+	}
+	g := &modelGrant{who: who, lasts: time.Hour, approved: time.Now(), end: time.Now().Add(time.Hour)}
+	for range 2 {
+		p, err := r.w.open(who, c.Grant)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		g.permits = append(g.permits, p)
+	}
+	r.m.grants[c.Grant] = g
+	r.known = append(r.known, c.Grant)
+}
+
+// hold holds a statement in some session, live or not.
+func (r *run) hold() {
+	_, g := r.grant()
+	if g == nil || len(g.permits) == 0 {
+		return
+	}
+	p := rapid.SampledFrom(g.permits).Draw(r.t, "session")
+	id := curfew.StatementID(curfew.NewID("st"))
+	if _, err := r.w.s.Do(r.w.ctx, hold(p, id)); err != nil {
+		return
+	}
+	now := time.Now()
+	r.check(p.Grant().Release.Some() && r.m.live(g, now), "a statement is held in a session of a grant that holds none, or is over")
+	for other, h := range r.m.held {
+		r.check(h.permit != p || !now.Before(h.lapses), "%s and %s wait in one session", id, other)
+	}
+	r.m.held[id] = &modelHeld{g, p, now.Add(10 * time.Minute)}
+	r.statements = append(r.statements, id)
+}
+
+// release has anybody release any statement there ever was.
+func (r *run) release() {
+	if len(r.statements) == 0 {
+		return
+	}
+	id := rapid.SampledFrom(r.statements).Draw(r.t, "statement")
+	by := r.who("releaser")
+	h := r.m.held[id]
+	_, err := r.w.s.Do(r.w.ctx, releasing(by, id))
+	may := h != nil && r.m.live(h.grant, time.Now()) && time.Now().Before(h.lapses) && by != h.grant.who && (by == alice || by == dana || by == ben) && !r.m.disabled[by]
+	r.check((err == nil) == may, "%s releasing %s: %v, the model says %v", by, id, err, may)
+	if err == nil {
+		delete(r.m.held, id) // once
+	}
+}
+
 // approves: who could approve it may end it; only the write policy asks for approvals.
 func (r *run) approves(id curfew.GrantID, by curfew.Principal) bool {
 	var role curfew.RoleName
@@ -247,12 +316,16 @@ func TestRandomLives(t *testing.T) {
 		rapid.Check(plain{t}, func(rt *rapid.T) {
 			w := newWorld(t)
 			defer w.stop()
+			w.apply(root, holding(1))
 			w.settle()
 			r := &run{w: w, t: rt, began: time.Now(), laws: NewLaws(), m: &model{
-				disabled: map[curfew.Principal]bool{}, waiting: map[curfew.RequestID]*modelRequest{}, grants: map[curfew.GrantID]*modelGrant{}, spent: map[curfew.CredentialID]bool{},
+				disabled: map[curfew.Principal]bool{}, waiting: map[curfew.RequestID]*modelRequest{}, grants: map[curfew.GrantID]*modelGrant{}, spent: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*modelHeld{},
 			}}
+			if rapid.Bool().Draw(rt, "somebody writes") {
+				r.writes()
+			}
 			for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-				rapid.SampledFrom([]func(){r.ask, r.ask, r.approve, r.approve, r.start, r.open, r.open, r.end, r.disable, r.pass}).Draw(rt, "step")()
+				rapid.SampledFrom([]func(){r.ask, r.ask, r.approve, r.approve, r.start, r.open, r.open, r.end, r.disable, r.pass, r.hold, r.hold, r.release, r.release}).Draw(rt, "step")()
 				r.invariants()
 			}
 			r.same()

@@ -170,6 +170,7 @@ func FuzzStatements(f *testing.F) {
 		case 'B':
 			_ = log.bind(body)
 		case 'E':
+			_, _ = log.portalOf(body)
 			_, _ = log.execute(body, nil)
 		case 'C':
 			_ = log.close(body)
