@@ -178,6 +178,9 @@ type hidden struct{}
 
 func (hidden) Shape(it record.Item) record.Item {
 	it.Text, it.Values, it.Columns, it.Table, it.Error = "", nil, nil, nil, ""
+	if it.Kind == record.Held {
+		it.Tag = "" // the salt of a digest of what is hidden
+	}
 	return it
 }
 

@@ -388,6 +388,40 @@ func TestEveryWayAroundAHoldIsHeld(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a function called by its number", func(t *testing.T) {
+		c := through(t, w, g, "")
+		hijacked, err := c.PgConn().Hijack()
+		check(t, err)
+		defer func() { _ = hijacked.Conn.Close() }()
+		fe := pgproto3.NewFrontend(hijacked.Conn, hijacked.Conn)
+		for _, release := range []bool{false, true} {
+			fe.Send(&pgproto3.FunctionCall{Function: 957, ArgFormatCodes: []uint16{1}, Arguments: [][]byte{{0, 6, 0, 0}}, ResultFormatCode: 1}) // lo_creat
+			check(t, fe.Flush())
+			if release {
+				if h := w.ReleaseOne(); h.Text != "SELECT pg_catalog.lo_creat($1::integer)" || len(h.Values) != 1 {
+					t.Errorf("%+v", h)
+				}
+			} else {
+				w.RefuseOne("no")
+			}
+			kinds := ""
+			for !strings.HasSuffix(kinds, "Z") {
+				m, err := fe.Receive()
+				check(t, err)
+				switch m := m.(type) {
+				case *pgproto3.ErrorResponse:
+					kinds += "E" + m.Code + " "
+				case *pgproto3.FunctionCallResponse:
+					kinds += "V "
+				case *pgproto3.ReadyForQuery:
+					kinds += "Z"
+				}
+			}
+			if want := map[bool]string{false: "E42501 Z", true: "V Z"}[release]; kinds != want {
+				t.Errorf("released %v: the client was answered %q, want %q", release, kinds, want)
+			}
+		}
+	})
 	t.Run("what reads, and the session's own, does not wait", func(t *testing.T) {
 		c := through(t, w, g, "")
 		for _, sql := range []string{
