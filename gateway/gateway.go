@@ -40,6 +40,7 @@ type Parts struct {
 	TLS        *tls.Config     // nil: plain, on loopback only
 	Notices    []time.Duration // nil: 5 minutes and 1 minute
 	ComeBack   time.Duration   // how long a request stays that no connection waits for any more; 0: 15 s
+	TellEvery  time.Duration   // how often those who wait are told that they still do; 0: 30 s
 	Log        *slog.Logger
 }
 
@@ -61,6 +62,9 @@ type Gateway struct {
 func New(p Parts) *Gateway {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
+	}
+	if p.TellEvery == 0 {
+		p.TellEvery = tellEvery
 	}
 	if p.ComeBack == 0 {
 		p.ComeBack = comeBack

@@ -32,7 +32,12 @@ func (g *Gateway) hold(ctx context.Context, p *access.Permit, h session.Held, te
 	}()
 	var from uint64
 	g.parts.Access.View(func(st *access.State) { from = st.Size })
-	if _, err := g.parts.Access.Do(ctx, access.Hold{Statement: h.Statement, Session: p.Session(), Classes: h.Classes, Digest: h.Digest}); err != nil {
+	// Not with the client's context: what was held for one that left is taken back by name.
+	_, err := g.parts.Access.Do(context.WithoutCancel(ctx), access.Hold{Statement: h.Statement, Session: p.Session(), Classes: h.Classes, Digest: h.Digest})
+	if err != nil {
+		if ruleOf(err) == "ledger.unknown" {
+			g.drop(h.Statement)
+		}
 		return nil, err
 	}
 	if err := g.awaitRelease(ctx, h, tell); err != nil {
@@ -60,7 +65,7 @@ func (g *Gateway) hold(ctx context.Context, p *access.Permit, h session.Held, te
 // awaitRelease returns nil once the statement waits no more.
 func (g *Gateway) awaitRelease(ctx context.Context, h session.Held, tell func(say.Notice) error) error {
 	told := false
-	next := time.Now().Add(tellEvery)
+	next := time.Now().Add(g.parts.TellEvery)
 	for {
 		n := say.Hold{Statement: h.Statement, Classes: h.Classes, Open: h.Open}
 		waits, size, now := false, uint64(0), g.parts.Access.Now()
@@ -79,7 +84,7 @@ func (g *Gateway) awaitRelease(ctx context.Context, h session.Held, tell func(sa
 		case !told:
 			told, err = true, tell(say.Holding(n))
 		case time.Now().After(next):
-			next, err = time.Now().Add(tellEvery), tell(say.StillHolding(n, time.Now()))
+			next, err = time.Now().Add(g.parts.TellEvery), tell(say.StillHolding(n, time.Now()))
 		}
 		if err != nil {
 			return err

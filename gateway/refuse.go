@@ -79,7 +79,8 @@ func ruleOf(err error) string {
 	return string(curfew.CodeOf(err))
 }
 
-// SumUp writes the counted refusals once a minute until ctx ends.
+// SumUp writes the counted refusals once a minute until ctx ends, and withdraws what
+// connections asked and none waits for.
 func (g *Gateway) SumUp(ctx context.Context) error {
 	tick := time.NewTicker(summaryEvery)
 	defer tick.Stop()
@@ -89,6 +90,7 @@ func (g *Gateway) SumUp(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		g.tidy()
 		for _, b := range g.refusals.take() {
 			if _, err := g.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRefusalsCounted, Body: b}); err != nil {
 				g.parts.Log.Error("refusals could not be summed up", "err", err)

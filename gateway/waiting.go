@@ -189,7 +189,8 @@ func (h *hold) ask(ctx context.Context) error {
 	case spent != nil:
 		return spent
 	}
-	id, _, err := h.g.parts.Identity.AskFor(ctx, h.cred)
+	// Not with the client's context: what was asked for one that left is withdrawn by name.
+	id, _, err := h.g.parts.Identity.AskFor(context.WithoutCancel(ctx), h.cred)
 	if err != nil {
 		return err
 	}
@@ -206,7 +207,7 @@ func (h *hold) ask(ctx context.Context) error {
 func (h *hold) wait(ctx, watched context.Context) (curfew.GrantID, error) {
 	defer h.g.waiting.join(h.req.Request, h.withdraw)()
 	told := false
-	next := time.Now().Add(tellEvery)
+	next := time.Now().Add(h.g.parts.TellEvery)
 	for {
 		id, err := h.look()
 		switch {
@@ -220,7 +221,7 @@ func (h *hold) wait(ctx, watched context.Context) (curfew.GrantID, error) {
 		case !told:
 			told, err = true, h.w.Tell(say.Waiting(h.words()))
 		case time.Now().After(next):
-			next, err = time.Now().Add(tellEvery), h.w.Tell(say.StillWaiting(h.words(), time.Now()))
+			next, err = time.Now().Add(h.g.parts.TellEvery), h.w.Tell(say.StillWaiting(h.words(), time.Now()))
 		}
 		if err != nil {
 			return "", curfew.Wrap(curfew.Lapsed, err, "the client went away while it waited").WithRule("client.left")
@@ -319,4 +320,28 @@ func (h *hold) withdraw() {
 	if err != nil && curfew.CodeOf(err) != curfew.NotFound {
 		h.g.parts.Log.Error("a request that nobody waits for could not be withdrawn", "request", h.req.Request, "err", err)
 	}
+}
+
+// tidy withdraws what connections asked and none waits for: the ledger did not say in
+// time that it had been asked.
+func (g *Gateway) tidy() {
+	var left []*hold
+	now := g.parts.Access.Now()
+	g.parts.Access.View(func(st *access.State) {
+		for id, r := range st.Requests {
+			if r.Credential != "" && now.Sub(r.At) > time.Minute && !g.waiting.known(id) {
+				left = append(left, &hold{g: g, req: *r})
+			}
+		}
+	})
+	for _, h := range left {
+		h.withdraw()
+	}
+}
+
+// known reports whether somebody waits for a request, or did until a moment ago.
+func (w *waiting) known(id curfew.RequestID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asks[id] != nil
 }

@@ -52,6 +52,7 @@ type Options struct {
 	Notices    []time.Duration
 	TLS        *tls.Config
 	ComeBack   time.Duration // how long a request stays that no connection waits for any more; 0: 50 ms
+	TellEvery  time.Duration // how often those who wait are told so; 0: 30 s
 	Lapse      time.Duration // how long a request waits; 0: an hour
 }
 
@@ -152,7 +153,7 @@ func (w *World) open(ctx context.Context, opt Options) error {
 	w.Gateway = gateway.New(gateway.Parts{
 		Access: w.Access, Identity: w.Identity, Record: w.Record, Dialer: &reach.Dialer{}, Vault: vault.Open(credentials),
 		Engines: map[curfew.EngineType]engine.Engine{opt.Engine.Type(): opt.Engine}, Deployment: opt.Deployment,
-		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack,
+		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack, TellEvery: opt.TellEvery,
 	})
 	return nil
 }

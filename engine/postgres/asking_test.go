@@ -198,6 +198,48 @@ func TestARequestOfAConnectionLapses(t *testing.T) {
 	}
 }
 
+func TestThoseWhoWaitAreToldThatTheyStillDo(t *testing.T) {
+	often := func(o *enginetest.Options) { o.TellEvery = 100 * time.Millisecond }
+	w := askingWorld(t, "askstill", often)
+	d := dial(ctx(t), t, w, w.Asking("read", 10*time.Minute))
+	d.told(t, "Curfew: still waiting for admin@example.com, until ")
+	w.Agree(curfew.GrantID(curfew.NewID("gr")))
+	if conn, e := d.result(t); conn == nil {
+		t.Errorf("%+v", e)
+	}
+	w = holdingWorld(t, "holdstill", often)
+	var heard []string
+	c := throughNotices(t, w, w.Grant("fix", time.Hour), &heard)
+	defer func() { _ = c.Close(context.Background()) }()
+	s := do(ctx(t), c, "UPDATE orders SET cust = cust", pgx.QueryExecModeSimpleProtocol)
+	w.Held()
+	time.Sleep(500 * time.Millisecond)
+	w.RefuseOne("no")
+	_, err := s.result(t)
+	notReleasedBy(t, err, "42501", "release.denied", "did not release")
+	if text := strings.Join(heard, "\n"); !strings.Contains(text, "Curfew: still waiting for admin@example.com, until ") {
+		t.Errorf("heard %q", text)
+	}
+}
+
+func TestAClientThatLeavesAtOnceLeavesNothingWaiting(t *testing.T) {
+	w := askingWorld(t, "askhasty")
+	for i := range 30 { // at another moment each time
+		g := w.Asking("read", 10*time.Minute)
+		leaving, leave := context.WithCancel(ctx(t))
+		d := dial(leaving, t, w, g)
+		time.Sleep(time.Duration(i) * 200 * time.Microsecond)
+		leave()
+		<-d.done
+	}
+	time.Sleep(200 * time.Millisecond)
+	w.Waiting(0)
+	if n := len(enginetest.Events[curfew.RequestAsked](w, curfew.KindRequestAsked)); n == 0 {
+		t.Error("none of them asked")
+	}
+	w.Lawful()
+}
+
 func TestAPoolAsksOnce(t *testing.T) {
 	w := askingWorld(t, "askpool")
 	g := w.Asking("read", 10*time.Minute)
