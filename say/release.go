@@ -24,6 +24,18 @@ func Release(r curfew.Release, who []curfew.Subject, names Names) string {
 	return "Statements that " + listText(what, "or") + " wait, at most " + Long(r.Within) + ", until " + text + "; so does what cannot be seen into."
 }
 
+// Holds says to whoever connects which of their statements will wait; "" where none do.
+func Holds(r curfew.Release) string {
+	if !r.Some() {
+		return ""
+	}
+	var what []string
+	for _, c := range r.Statements {
+		what = append(what, Class(c))
+	}
+	return "Statements that " + listText(what, "or") + ", and what cannot be seen into, wait until a second person has released them."
+}
+
 // Class says what statements of a class do.
 func Class(c curfew.StatementClass) string {
 	switch c {

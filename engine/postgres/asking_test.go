@@ -240,6 +240,16 @@ func TestAClientThatLeavesAtOnceLeavesNothingWaiting(t *testing.T) {
 	w.Lawful()
 }
 
+func TestAClientThatCannotWaitIsRefused(t *testing.T) {
+	w := askingWorld(t, "askcannot")
+	g := w.Asking("read", 10*time.Minute)
+	_, err := w.Gateway.Open(ctx(t), access.Claim{Credential: curfew.CredentialID(g.User)}, nil)
+	if e := asError(err); e == nil || e.Rule != "waiting.client" {
+		t.Error(err)
+	}
+	w.Waiting(0)
+}
+
 func TestAPoolAsksOnce(t *testing.T) {
 	w := askingWorld(t, "askpool")
 	g := w.Asking("read", 10*time.Minute)

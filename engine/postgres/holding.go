@@ -231,6 +231,9 @@ func (r *relay) release(text string, values []record.Value, classes []curfew.Sta
 	if r.s.Permit().Over() {
 		return nil, err
 	}
+	if back := asError(context.Cause(ctx)); err == nil && back != nil && back.Rule == takenBack {
+		err = back // in the moment in which it was released
+	}
 	if err != nil {
 		return notReleased(err), nil
 	}

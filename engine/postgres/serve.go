@@ -224,7 +224,8 @@ func (c *client) welcome(s *session.Session, t *pgconn.HijackedConn, key cancelK
 	msgs = append(msgs, &pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: []byte(key.secret)})
 	g, end := s.Permit().Grant(), s.Permit().End()
 	msgs = append(msgs, notice("NOTICE", "00000", say.Notice{
-		Line: "Curfew: " + string(g.Resource) + " as " + string(g.Role) + " until " + end.Format("15:04") + " (" + say.Duration(time.Until(end).Round(time.Minute)) + "). Recorded.",
+		Line:   "Curfew: " + string(g.Resource) + " as " + string(g.Role) + " until " + end.Format("15:04") + " (" + say.Duration(time.Until(end).Round(time.Minute)) + "). Recorded.",
+		Detail: say.Holds(s.Release()),
 	}), &pgproto3.ReadyForQuery{TxStatus: t.TxStatus})
 	return c.send(msgs...)
 }
