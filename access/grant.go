@@ -32,13 +32,14 @@ type Grant struct {
 	Sessions  int                 `json:"sessions"`            // opened so far
 	Budget    curfew.Budget       `json:"budget,omitzero"`
 	Spent     curfew.Budget       `json:"spent,omitzero"` // by sessions that are over
-	Release   curfew.Release      `json:"release,omitzero"`
 	Cause     curfew.Cause        `json:"cause,omitempty"`
 	EndedBy   curfew.Principal    `json:"ended_by,omitempty"`
 	EndedAt   time.Time           `json:"ended_at,omitzero"`
 	// What was approved, to the letter.
 	RoleVersion     string `json:"role_version"`
 	ResourceVersion string `json:"resource_version"`
+	// Release is last: whoever decides whether a session may open does not look at it.
+	Release curfew.Release `json:"release,omitzero"`
 }
 
 // GrantStatus is where a grant is in its life.

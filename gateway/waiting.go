@@ -133,7 +133,7 @@ func (g *Gateway) waitFor(ctx context.Context, cred access.Credential, w engine.
 			return id, lookErr
 		}
 	}
-	return "", h.spent(watched, err)
+	return "", h.spent(err)
 }
 
 // hold is one connection that waits.
@@ -296,7 +296,7 @@ func causeOf(k curfew.Kind) curfew.Cause {
 }
 
 // spent says what became of the one question that this credential had.
-func (h *hold) spent(_ context.Context, otherwise error) error {
+func (h *hold) spent(otherwise error) error {
 	var a access.Asked
 	h.g.parts.Access.View(func(st *access.State) { a = st.Asked[h.cred.ID] })
 	if a.Cause == "" {

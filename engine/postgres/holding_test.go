@@ -537,6 +537,7 @@ func TestPsqlWaitsForARelease(t *testing.T) {
 	err := cmd.Wait()
 	text := out.String()
 	for _, want := range []string{
+		"DETAIL:  Statements that delete rows without a condition, ", "wait until a second person has released them.",
 		"NOTICE:  Curfew: asked admin@example.com to release this statement; waiting until ", "The open transaction waits with it, and keeps its locks.",
 		"HINT:  To take it back: cancel it (Ctrl-C).", "NOTICE:  Curfew: admin@example.com released this statement.", "UPDATE 1", "ROLLBACK",
 		`ERROR:  Curfew: admin@example.com did not release this statement: "never without a condition"`, "DETAIL:  Rule: release.denied", "still|here",
