@@ -19,6 +19,8 @@ type Laws struct {
 	admins   map[curfew.Principal]bool
 	agreed   map[curfew.PlanID]curfew.Principal
 	authors  map[curfew.PlanID]curfew.Principal
+	holds    map[curfew.SessionID]map[curfew.Principal]bool
+	longest  []lawPromise
 }
 
 type lawRequest struct {
@@ -39,6 +41,7 @@ func NewLaws() *Laws {
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
 		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
+		holds: map[curfew.SessionID]map[curfew.Principal]bool{},
 	}
 }
 
@@ -58,6 +61,8 @@ func (l *Laws) Check(e curfew.Event) error {
 	case curfew.KindGrantApproved, curfew.KindGrantStarted, curfew.KindGrantExtended, curfew.KindGrantShortened,
 		curfew.KindGrantEnded, curfew.KindGrantVerified:
 		return l.checkGrant(e)
+	case curfew.KindRecordingHeld, curfew.KindRecordingReleased, curfew.KindRecordingRemoved, curfew.KindRetentionChanged:
+		return l.checkRecording(e)
 	case curfew.KindSessionOpened, curfew.KindSessionEnded, curfew.KindLeasePlanned, curfew.KindLeaseMade, curfew.KindLeaseVerified:
 		return l.checkUse(e)
 	}

@@ -10,7 +10,7 @@ import (
 
 // foldVersion changes whenever the meaning of a State's fields does; a snapshot
 // of another version is not read.
-const foldVersion = 2
+const foldVersion = 3
 
 // State is the fold of the ledger: nothing but what the events say. It asks no
 // time and does no I/O. Ended grants leave it once nothing is left of them.
@@ -37,6 +37,12 @@ type State struct {
 	Passphrases map[curfew.Principal]Listed `json:"passphrases"`
 	// Used are single-use connection credentials that have been used, until they are over anyway.
 	Used map[curfew.CredentialID]time.Time `json:"used"`
+
+	// Holds keep recordings from being removed: by session, who holds it.
+	Holds map[curfew.SessionID]map[curfew.Principal]Hold `json:"holds,omitempty"`
+	// Promises are the retentions that were ever in force, oldest first; before the
+	// first, recordings were to be kept for ever.
+	Promises []Promise `json:"promises,omitempty"`
 
 	ClockStepped bool `json:"clock_stepped,omitempty"`
 	// Restored says that the ledger was restored, and nothing is given until
@@ -118,7 +124,7 @@ func NewState() *State {
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
 		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{},
 		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
-		Used: map[curfew.CredentialID]time.Time{}, Config: emptyConfig(),
+		Used: map[curfew.CredentialID]time.Time{}, Holds: map[curfew.SessionID]map[curfew.Principal]Hold{}, Config: emptyConfig(),
 	}
 	st.index()
 	return st
