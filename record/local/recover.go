@@ -141,6 +141,9 @@ func (s *Store) complete(id curfew.SessionID, r *replay) (seen uint64, err error
 	if err := f.Sync(); err != nil {
 		return 0, curfew.Wrap(curfew.Unavailable, err, "complete the recording of %s", id)
 	}
+	if at.chain != nil {
+		s.anchorLater(id, at.chain.Head()) // its end was written here
+	}
 	if from != whole {
 		if err := os.Rename(from, whole); err != nil {
 			return 0, curfew.Wrap(curfew.Unavailable, err, "complete the recording of %s", id)
