@@ -425,6 +425,9 @@ type (
 		Items  int    `json:"items"`
 		Digest []byte `json:"digest"`         // SHA-256 of the items' lines as they were exported
 		Open   bool   `json:"open,omitempty"` // the session was not over
+		// Events are the positions of the events that were exported with it, in order;
+		// this one, which follows them, is not among them.
+		Events []uint64 `json:"events"`
 	}
 	// RecordingActed is a hold on a recording, or the release of one.
 	RecordingActed struct {
