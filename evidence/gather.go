@@ -11,7 +11,8 @@ import (
 // more, every other one is left out, again and again, never the newest.
 const mostAnchors = 64
 
-// Gatherer finds the events that one session rests on.
+// Gatherer finds the events that one session rests on. Who watched it, or holds its
+// recording, is not for whoever the file is given to.
 type Gatherer struct {
 	session  curfew.SessionID
 	grant    curfew.GrantID
@@ -31,7 +32,7 @@ func (g *Gatherer) Take(e curfew.Event) {
 	switch e.Kind {
 	case curfew.KindRequestAsked, curfew.KindRequestApproved, curfew.KindRequestDenied, curfew.KindRequestWithdrawn, curfew.KindRequestLapsed, curfew.KindRequestVoided,
 		curfew.KindGrantApproved, curfew.KindGrantStarted, curfew.KindGrantExtended, curfew.KindGrantShortened, curfew.KindGrantEnded, curfew.KindGrantVerified,
-		curfew.KindSessionOpened, curfew.KindSessionCut, curfew.KindSessionEnded, curfew.KindRecordingHeld, curfew.KindRecordingReleased:
+		curfew.KindSessionOpened, curfew.KindSessionCut, curfew.KindSessionEnded:
 		if g.concerns(e) {
 			g.found = append(g.found, e.Position)
 		}

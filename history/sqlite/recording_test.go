@@ -29,7 +29,7 @@ func TestWhatHappensToARecordingIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, err := s.Session(ctx, "s_0")
-	if err != nil || len(x.Viewed) != 2 || x.Viewed[0] != "p_5" || x.Viewed[1] != "p_6" || len(x.Held) != 1 || x.Held[0].By != "p_8" || x.Removed != nil {
+	if err != nil || len(x.Viewed) != 2 || x.Viewed[0] != "p_5" || x.Viewed[1] != "p_6" || len(x.Held) != 1 || x.Held[0].By != "p_8" || x.Removed != nil || x.Position != 4 {
 		t.Fatalf("%+v %v", x, err)
 	}
 	from := len(events)
