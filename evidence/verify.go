@@ -129,7 +129,7 @@ func (v *verifying) all() error {
 // start reads the header; what it says is checked against what is proved later.
 func (v *verifying) start() error {
 	kind, err := v.lines.next()
-	if errors.Is(err, io.EOF) || err == nil && kind != "evidence" {
+	if f := (fault{}); errors.Is(err, io.EOF) || errors.As(err, &f) || err == nil && kind != "evidence" {
 		return curfew.Errorf(curfew.Invalid, "this is no evidence of a session").WithFix("make one: curfew sessions export SESSION > FILE")
 	}
 	if err != nil {
