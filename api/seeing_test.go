@@ -336,3 +336,78 @@ func TestHoldsThroughTheAPI(t *testing.T) {
 		}
 	}
 }
+
+// opening is what the ledger says of a session's beginning and end.
+func (o *office) opening(id curfew.SessionID) (c access.RemoveRecording) {
+	for _, e := range o.events(curfew.KindSessionOpened) {
+		var b curfew.SessionOpened
+		must(o.t, json.Unmarshal(e.Body, &b))
+		if b.Session == id {
+			c.Session, c.Grant, c.Opened = id, b.Grant, e.Time
+		}
+	}
+	for _, e := range o.events(curfew.KindSessionEnded) {
+		var b curfew.SessionEnded
+		must(o.t, json.Unmarshal(e.Body, &b))
+		if b.Session == id {
+			c.Ended = e.Time
+		}
+	}
+	return c
+}
+
+func TestARemovedRecordingSaysSoEverywhere(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	var c curfew.Config
+	o.access.View(func(st *access.State) { c = access.CopyConfig(st.Config) })
+	c.Retention.Recordings = 1
+	change := o.access.Plan(c)
+	_, err := o.access.Do(ctx, access.Propose{Change: change, Author: o.who["root"]})
+	must(t, err)
+	_, err = o.access.Do(ctx, access.Agree{Plan: change.Plan, By: o.who["otto"]})
+	must(t, err)
+	id, _ := o.said("dana", false, "SELECT goodbye FROM orders")
+	if h, _ := o.search("tom", "goodbye", ""); len(h.Items) != 1 || h.Removed != 0 {
+		t.Fatal("it is not there")
+	}
+	for _, g := range o.live("dana", "read") {
+		_, err := o.access.Do(ctx, access.Return{Grant: g, By: o.who["dana"]})
+		must(t, err)
+	}
+	_, err = o.access.Do(ctx, o.opening(id))
+	must(t, err)
+	history.Reach(ctx, o.server.parts.History, o.size(), 10*time.Second)
+	// Whether the file is still there or gone already makes no difference.
+	for _, gone := range []bool{false, true} {
+		if gone {
+			for err = o.record.Remove(id); curfew.CodeOf(err) == curfew.Conflict; err = o.record.Remove(id) {
+				time.Sleep(5 * time.Millisecond) // its file is being put away
+			}
+			must(t, err)
+		}
+		for _, what := range []string{"GET transcript", "GET watch", "GET export", "POST hold", "POST release"} {
+			method, name, _ := strings.Cut(what, " ")
+			body := ""
+			if method == "POST" {
+				body = `{"reason":"x","passphrase":"` + phrase + `"}`
+			}
+			r := o.call("tom", method, fmt.Sprint("/api/v1/sessions/", id, "/", name), body)
+			if r.status != http.StatusNotFound || r.code != "recording.removed" || !strings.Contains(r.text, "was removed on ") || !strings.Contains(r.text, "by the retention of ") {
+				t.Errorf("%s: %d %s", what, r.status, r.text)
+			}
+		}
+		if h, r := o.search("tom", "goodbye", ""); len(h.Items) != 0 || h.Removed != 1 {
+			t.Errorf("%s", r.text)
+		}
+		if r := o.call("dana", "GET", fmt.Sprint("/api/v1/sessions/", id), ""); r.status != http.StatusOK || !strings.Contains(r.text, `"removed_why":"the retention of `) {
+			t.Errorf("%d %s", r.status, r.text)
+		}
+	}
+	if r := o.call("mallory", "GET", fmt.Sprint("/api/v1/sessions/", id, "/transcript"), ""); r.code == "recording.removed" {
+		t.Error("who may not know of it is told that it was removed")
+	}
+	if r := o.call("mallory", "GET", "/api/v1/retention", ""); r.status != http.StatusOK || !strings.Contains(r.text, "are removed") {
+		t.Errorf("%d %s", r.status, r.text)
+	}
+}
