@@ -9,8 +9,8 @@ import (
 	"github.com/curfewhq/curfew"
 )
 
-// Hold keeps the recording of a session, whatever the retention says.
-type Hold struct {
+// RecordingHold keeps the recording of a session, whatever the retention says.
+type RecordingHold struct {
 	Whose curfew.Principal `json:"whose"` // the person of the session
 	At    time.Time        `json:"at"`
 	Why   curfew.Sealed    `json:"why,omitempty"`
@@ -27,9 +27,9 @@ func foldRecordings(k curfew.Kind) foldFunc {
 	case curfew.KindRecordingHeld:
 		return on(func(st *State, at time.Time, b curfew.RecordingActed) {
 			if st.Holds[b.Session] == nil {
-				st.Holds[b.Session] = map[curfew.Principal]Hold{}
+				st.Holds[b.Session] = map[curfew.Principal]RecordingHold{}
 			}
-			st.Holds[b.Session][b.By] = Hold{Whose: b.Whose, At: at, Why: b.Why}
+			st.Holds[b.Session][b.By] = RecordingHold{Whose: b.Whose, At: at, Why: b.Why}
 		})
 	case curfew.KindRecordingReleased:
 		return on(func(st *State, _ time.Time, b curfew.RecordingActed) {
@@ -130,7 +130,7 @@ func (c ReleaseRecording) decide(st *State, now time.Time) ([]Fact, error) {
 	return []Fact{{curfew.KindRecordingReleased, curfew.RecordingActed{Session: c.Session, Whose: h.Whose, By: c.By, Of: c.Of, Why: c.Why}}}, nil
 }
 
-func (st *State) whyNotRelease(h Hold, of, by curfew.Principal, now time.Time) string {
+func (st *State) whyNotRelease(h RecordingHold, of, by curfew.Principal, now time.Time) string {
 	settled := false
 	for _, g := range []curfew.GroupName{curfew.Administrators, curfew.Auditors} {
 		if since, ok := st.Since[g][by]; ok && st.isSettled(since, now) {

@@ -39,7 +39,7 @@ type State struct {
 	Used map[curfew.CredentialID]time.Time `json:"used"`
 
 	// Holds keep recordings from being removed: by session, who holds it.
-	Holds map[curfew.SessionID]map[curfew.Principal]Hold `json:"holds,omitempty"`
+	Holds map[curfew.SessionID]map[curfew.Principal]RecordingHold `json:"holds,omitempty"`
 	// Promises are the retentions that were ever in force, oldest first; before the
 	// first, recordings were to be kept for ever.
 	Promises []Promise `json:"promises,omitempty"`
@@ -124,7 +124,7 @@ func NewState() *State {
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
 		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{},
 		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
-		Used: map[curfew.CredentialID]time.Time{}, Holds: map[curfew.SessionID]map[curfew.Principal]Hold{}, Config: emptyConfig(),
+		Used: map[curfew.CredentialID]time.Time{}, Holds: map[curfew.SessionID]map[curfew.Principal]RecordingHold{}, Config: emptyConfig(),
 	}
 	st.index()
 	return st

@@ -27,8 +27,8 @@ func (s *Server) sessionRoutes() {
 	add(s, SignedIn, http.MethodGet, "/sessions/{id}/watch", "Follow a recording from its first item (Server-Sent Events)", s.watch)
 	add(s, SignedIn, http.MethodGet, "/sessions/{id}/export", "One session as evidence that verifies offline (NDJSON)", s.exportSession)
 	add(s, SignedIn, http.MethodGet, "/sessions/search", "Search what was said in sessions", s.search)
-	add(s, Viewer, http.MethodPost, "/sessions/{id}/hold", "Hold a recording: it is not removed", s.hold)
-	add(s, Viewer, http.MethodPost, "/sessions/{id}/release", "Release somebody else's hold on a recording", s.release)
+	add(s, Viewer, http.MethodPost, "/sessions/{id}/hold", "Hold a recording: it is not removed", s.holdRecording)
+	add(s, Viewer, http.MethodPost, "/sessions/{id}/release", "Release somebody else's hold on a recording", s.releaseRecording)
 	add(s, SignedIn, http.MethodGet, "/retention", "How long recordings are kept", s.retention)
 }
 

@@ -277,14 +277,14 @@ func (a *app) verified(r evidence.Report, anchored bool) {
 	}
 }
 
-func (a *app) holdCommand() *cobra.Command {
+func (a *app) holdRecordingCommand() *cobra.Command {
 	var in client.Holding
 	var fromStdin bool
 	cmd := &cobra.Command{
 		Use: "hold SESSION", Short: "Hold a recording: it is not removed until somebody else releases it", Args: between(1, 1),
 		Example: "  curfew sessions hold s_9F2 --reason 'inquiry 7'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.holding(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to hold its recording", (*client.Client).HoldRecording, func(id string) {
+			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to hold its recording", (*client.Client).HoldRecording, func(id string) {
 				a.done("The recording of %s is held. Somebody else can release it: curfew sessions release %s", clean(id), clean(id))
 			})
 		},
@@ -294,13 +294,13 @@ func (a *app) holdCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) releaseCommand() *cobra.Command {
+func (a *app) releaseRecordingCommand() *cobra.Command {
 	var in client.Holding
 	var fromStdin bool
 	cmd := &cobra.Command{
 		Use: "release SESSION", Short: "Release somebody else's hold on a recording", Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.holding(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to release the hold", (*client.Client).ReleaseRecording, func(id string) {
+			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to release the hold", (*client.Client).ReleaseRecording, func(id string) {
 				a.done("The hold is released. The retention says when the recording of %s goes: curfew show %s", clean(id), clean(id))
 			})
 		},
@@ -311,7 +311,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) holding(ctx context.Context, id string, in client.Holding, fromStdin bool, prompt string,
+func (a *app) keepRecording(ctx context.Context, id string, in client.Holding, fromStdin bool, prompt string,
 	act func(*client.Client, context.Context, string, client.Holding) (client.Done, error), text func(string)) error {
 	c, err := a.client()
 	if err != nil {

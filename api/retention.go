@@ -35,7 +35,7 @@ func (s *Server) holding(ctx context.Context, c caller, in *holdIn) (history.Ses
 	return x, why, err
 }
 
-func (s *Server) hold(ctx context.Context, c caller, in *holdIn) (*body[client.Done], error) {
+func (s *Server) holdRecording(ctx context.Context, c caller, in *holdIn) (*body[client.Done], error) {
 	x, why, err := s.holding(ctx, c, in)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (s *Server) whose(ctx context.Context, x history.Session) (curfew.Principal
 	return b.Principal, nil
 }
 
-func (s *Server) release(ctx context.Context, c caller, in *holdIn) (*body[client.Done], error) {
+func (s *Server) releaseRecording(ctx context.Context, c caller, in *holdIn) (*body[client.Done], error) {
 	x, why, err := s.holding(ctx, c, in)
 	if err != nil {
 		return nil, err
