@@ -23,7 +23,8 @@ const (
 	searchHits  = 20               // sessions in an answer, where the caller says nothing
 	hitItems    = 5                // items shown of a session
 	hitText     = 2000             // bytes shown of a text
-	hitValues   = 20               // values shown of an item
+	hitValues   = 20               // values shown of an item, or of a row
+	hitRows     = 5                // rows shown of a result
 	// searching is how many searches and exports are under way at the same time.
 	searching = 2
 )
@@ -210,13 +211,27 @@ func found(it record.Item, n int) client.Found {
 		}
 		return text[:most] + "…"
 	}
-	if len(it.Values) > hitValues {
-		it.Values, out.Cut = it.Values[:hitValues], true
+	it.Values, it.Columns = first(it.Values, hitValues, &out.Cut), first(it.Columns, hitValues, &out.Cut)
+	rows := first(it.Table, hitRows, &out.Cut)
+	it.Table = nil
+	for _, row := range rows {
+		it.Table = append(it.Table, first(row, hitValues, &out.Cut))
 	}
 	out.Item = item(it)
 	out.Text, out.Error = short(out.Text, hitText), short(out.Error, hitText)
-	for i := range out.Values {
-		out.Values[i].Text = short(out.Values[i].Text, hitText/10)
+	for _, row := range append(out.Table, out.Values) {
+		for i := range row {
+			row[i].Text = short(row[i].Text, hitText/10)
+		}
 	}
 	return out
+}
+
+// first are the first of a list; cut is set where there are more.
+func first[T any](all []T, most int, cut *bool) []T {
+	if len(all) <= most {
+		return all
+	}
+	*cut = true
+	return all[:most]
 }

@@ -226,8 +226,16 @@ func shown(it record.Item) client.Item {
 		At: it.At, Kind: string(it.Kind), Ref: it.Ref, Text: it.Text, Tag: it.Tag, Rows: it.Rows, Bytes: it.Bytes,
 		TookMS: float64(it.Took.Microseconds()) / 1000, Error: it.Error, Code: it.Code,
 	}
-	for _, v := range it.Values {
-		out.Values = append(out.Values, client.Value(v))
+	out.Values, out.Columns, out.Left = shownValues(it.Values), it.Columns, it.Left
+	for _, row := range it.Table {
+		out.Table = append(out.Table, shownValues(row))
+	}
+	return out
+}
+
+func shownValues(all []record.Value) (out []client.Value) {
+	for _, v := range all {
+		out = append(out, client.Value(v))
 	}
 	return out
 }

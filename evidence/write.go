@@ -3,6 +3,7 @@ package evidence
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"io"
 
@@ -64,7 +65,12 @@ func shaped(it *record.Item, shape Shape) *record.Item {
 		return it
 	}
 	out := shape(*it)
-	return &out
+	// As a reader of the file will have it: text that is not UTF-8 differs.
+	var read record.Item
+	if json.Unmarshal(record.AppendLine(nil, &out), &read) != nil {
+		return &record.Item{At: it.At, Kind: it.Kind}
+	}
+	return &read
 }
 
 // File is what is written.

@@ -69,11 +69,28 @@ func (it *Item) texts(f func(string) bool) {
 	if !f(it.Text) || !f(it.Error) || !f(it.Tag) || !f(it.Code) {
 		return
 	}
-	for i := range it.Values {
-		if !f(it.Values[i].Text) {
+	for _, c := range it.Columns {
+		if !f(c) {
 			return
 		}
 	}
+	if !textsOf(it.Values, f) {
+		return
+	}
+	for _, row := range it.Table {
+		if !textsOf(row, f) {
+			return
+		}
+	}
+}
+
+func textsOf(all []Value, f func(string) bool) bool {
+	for i := range all {
+		if !f(all[i].Text) {
+			return false
+		}
+	}
+	return true
 }
 
 // Query is what is searched for: words that must all be in one item.

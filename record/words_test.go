@@ -36,10 +36,11 @@ func TestWords(t *testing.T) {
 }
 
 func TestQueries(t *testing.T) {
-	it := Item{Kind: Statement, Text: "UPDATE refund_items SET note = $1", Values: []Value{{Text: "Zürich 4111"}}, Error: "denied", Code: "42501", Tag: "UPDATE 38"}
+	it := Item{Kind: Statement, Text: "UPDATE refund_items SET note = $1", Values: []Value{{Text: "Zürich 4111"}}, Error: "denied", Code: "42501", Tag: "UPDATE 38",
+		Columns: []string{"iban"}, Table: [][]Value{{{Text: "row one"}}, {{Text: "row two"}}}}
 	for text, want := range map[string]bool{
 		"refund_items": true, "REFUND_ITEMS update": true, "refund": false, "refund*": true, "zürich": true, "4111 update": true, "42501": true, "38": true,
-		"denied": true, "missing": false, "update missing": false, "zü* ref*": true, "note='4111'": true,
+		"denied": true, "iban": true, "two": true, "missing": false, "update missing": false, "zü* ref*": true, "note='4111'": true,
 	} {
 		q, err := ParseQuery(text)
 		if err != nil || q.Matches(&it) != want {

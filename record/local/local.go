@@ -63,8 +63,9 @@ type Store struct {
 	hurry  chan struct{} // has an item when somebody waits for a step
 	wg     sync.WaitGroup
 
-	lists    sync.Mutex    // held while a list of words is put down, or a recording removed
-	unlisted chan struct{} // has an item when there is something in whole
+	listPack *record.Packer // of its own: a list that takes long holds up no recording
+	lists    sync.Mutex     // held while a list of words is put down, or a recording removed
+	unlisted chan struct{}  // has an item when there is something in whole
 
 	// The journal and what a step uses again belong to step.
 	journal *journal
@@ -98,8 +99,12 @@ func Open(p Parts) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	listPack, err := record.NewPacker()
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
-		parts: p, folder: folder, pack: pack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), unlisted: make(chan struct{}, 1),
+		parts: p, folder: folder, pack: pack, listPack: listPack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), unlisted: make(chan struct{}, 1),
 		live: map[curfew.SessionID]*writer{}, anchors: map[curfew.SessionID][]byte{}, pinned: map[uint64]bool{}, retiring: map[uint64]bool{},
 	}
 	if s.journal, err = s.recover(folder); err != nil {

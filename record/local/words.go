@@ -121,7 +121,7 @@ func (s *Store) readList(f io.Reader, id curfew.SessionID, key seal.Key) (*recor
 	if len(text) < len(wordsMagic) || string(text[:len(wordsMagic)]) != wordsMagic {
 		return nil, curfew.Errorf(curfew.Corrupt, "the list of words of %s is none", id)
 	}
-	chain := record.NewChain(id, key, s.pack)
+	chain := record.NewChain(id, key, s.listPack)
 	for r := bufio.NewReaderSize(f, 64<<10); ; {
 		box, err := record.ReadBox(r)
 		if errors.Is(err, io.EOF) {
@@ -132,7 +132,7 @@ func (s *Store) readList(f io.Reader, id curfew.SessionID, key seal.Key) (*recor
 		}
 		chain.Skip(box)
 	}
-	return record.OpenWords(text[len(wordsMagic):], id, chain.Head(), key, s.pack)
+	return record.OpenWords(text[len(wordsMagic):], id, chain.Head(), key, s.listPack)
 }
 
 // list makes the list of a whole recording and puts it beside it. rest is called
@@ -147,7 +147,7 @@ func (s *Store) list(id curfew.SessionID, rest func(time.Duration)) (*record.Wor
 	if s.parts.Shape != nil {
 		shape = s.parts.Shape(h)
 	}
-	words, chain := record.NewWords(), record.NewChain(id, key, s.pack)
+	words, chain := record.NewWords(), record.NewChain(id, key, s.listPack)
 	for r := bufio.NewReaderSize(f, 64<<10); ; {
 		began := time.Now()
 		items, err := chain.Open(r)
@@ -169,7 +169,7 @@ func (s *Store) list(id curfew.SessionID, rest func(time.Duration)) (*record.Wor
 			rest(time.Since(began))
 		}
 	}
-	if err := s.putList(id, append([]byte(wordsMagic), words.Seal(id, chain.Head(), key, s.pack)...)); err != nil {
+	if err := s.putList(id, append([]byte(wordsMagic), words.Seal(id, chain.Head(), key, s.listPack)...)); err != nil {
 		s.parts.Log.Warn("the words of a recording could not be put beside it", "session", id, "err", err)
 	}
 	return words, nil
