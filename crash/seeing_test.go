@@ -87,6 +87,28 @@ func (g *gateway) asks(who person, grant, value string, leave bool) string {
 	return id
 }
 
+// cutShort takes the end of a recording's file away, as somebody with the disk
+// could: an export of what is left does not pass for the whole.
+func (g *gateway) cutShort(who person, session, evidence string, key []string) {
+	g.t.Helper()
+	path := g.path(filepath.Join("curfew-data", "recordings", session+".rec"))
+	whole, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, whole[:len(whole)-10], 0o600)
+	}
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.must(who, "", "sessions", "export", session, "-o", evidence)
+	out, code := g.curfew(who, "", append([]string{"sessions", "verify", evidence}, key...)...)
+	if code != 1 || !strings.Contains(out, "it was cut short or written again") {
+		g.t.Errorf("exit %d\n%s", code, out)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // TestSeeing searches, exports and holds what real sessions on a real PostgreSQL
 // said, before and after the gateway is killed.
 func TestSeeing(t *testing.T) {
@@ -162,6 +184,8 @@ func TestSeeing(t *testing.T) {
 			t.Errorf("%s is in clear in %v", canary, found)
 		}
 	}
+
+	g.cutShort(w1, id, evidence, key)
 
 	files := strings.Replace(configurationOf(pg), "people:", "retention: { recordings: 90d }\n\npeople:", 1)
 	path := filepath.Join(t.TempDir(), "curfew.yaml")
