@@ -122,17 +122,24 @@ func (s *Store) readList(f io.Reader, id curfew.SessionID, key seal.Key) (*recor
 		return nil, curfew.Errorf(curfew.Corrupt, "the list of words of %s is none", id)
 	}
 	chain := record.NewChain(id, key, s.listPack)
+	if err := skipAll(f, chain); err != nil {
+		return nil, err
+	}
+	return record.OpenWords(text[len(wordsMagic):], id, chain.Head(), key, s.listPack)
+}
+
+// skipAll advances a chain over all that is whole in a file.
+func skipAll(f io.Reader, chain *record.Chain) error {
 	for r := bufio.NewReaderSize(f, 64<<10); ; {
 		box, err := record.ReadBox(r)
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		chain.Skip(box)
 	}
-	return record.OpenWords(text[len(wordsMagic):], id, chain.Head(), key, s.listPack)
 }
 
 // list makes the list of a whole recording and puts it beside it. rest is called
