@@ -38,6 +38,8 @@ const (
 	KindPolicyRemoved   Kind = "policy.removed"
 	KindFreezeChanged   Kind = "freeze.changed"
 	KindFreezeRemoved   Kind = "freeze.removed"
+	// KindRetentionChanged says how long recordings are kept from then on.
+	KindRetentionChanged Kind = "retention.changed"
 
 	KindWorkflowOpened Kind = "workflow.opened"
 	KindWorkflowClosed Kind = "workflow.closed"
@@ -76,6 +78,11 @@ const (
 
 	KindRecordingsAnchored Kind = "recordings.anchored"
 	KindRecordingWatched   Kind = "recording.watched"
+	KindRecordingsSearched Kind = "recordings.searched"
+	KindRecordingExported  Kind = "recording.exported"
+	KindRecordingHeld      Kind = "recording.held"
+	KindRecordingReleased  Kind = "recording.released"
+	KindRecordingRemoved   Kind = "recording.removed"
 	KindErrandRun          Kind = "errand.run"
 )
 
@@ -188,6 +195,10 @@ type (
 	// SettingsChanged replaces the settings.
 	SettingsChanged struct {
 		Settings Settings `json:"settings"`
+	}
+	// RetentionChanged replaces the retention.
+	RetentionChanged struct {
+		Retention Retention `json:"retention"`
 	}
 	// GroupChanged adds and removes members.
 	GroupChanged struct {
@@ -425,7 +436,52 @@ type (
 	RecordingWatched struct {
 		Session SessionID `json:"session"`
 		By      Principal `json:"by"`
-		How     string    `json:"how"` // "watch", "transcript", "export"
+		How     string    `json:"how"` // "watch", "transcript"
+	}
+	// RecordingsSearched says who searched recordings, how narrowly, and what was
+	// shown to them. The words are not here: they may be a secret themselves.
+	RecordingsSearched struct {
+		By       Principal    `json:"by"`
+		Words    int          `json:"words"` // how many
+		Person   Principal    `json:"person,omitempty"`
+		Resource ResourceName `json:"resource,omitempty"`
+		Since    time.Time    `json:"since,omitzero"`
+		Until    time.Time    `json:"until,omitzero"`
+		Looked   int          `json:"looked"` // sessions whose words were looked at
+		Shown    []SessionID  `json:"shown,omitempty"`
+	}
+	// RecordingExported says who took a recording away, and commits to what they took.
+	RecordingExported struct {
+		Session SessionID `json:"session"`
+		By      Principal `json:"by"`
+		// Shapes: without values, because the exporter may not see them.
+		Shapes bool   `json:"shapes,omitempty"`
+		Head   []byte `json:"head"` // of the recording's chain, after Chunks chunks
+		Chunks int    `json:"chunks"`
+		Items  int    `json:"items"`
+		Digest []byte `json:"digest"`         // SHA-256 of the items' lines as they were exported
+		Open   bool   `json:"open,omitempty"` // the session was not over
+		// Events are the positions of the events that were exported with it, in order;
+		// this one, which follows them, is not among them.
+		Events []uint64 `json:"events"`
+	}
+	// RecordingActed is a hold on a recording, or the release of one.
+	RecordingActed struct {
+		Session SessionID `json:"session"`
+		Whose   Principal `json:"whose"` // the person of the session
+		By      Principal `json:"by"`
+		Of      Principal `json:"of,omitempty"` // of a release: whose hold
+		Why     Sealed    `json:"why,omitempty"`
+	}
+	// RecordingRemoved says that a recording and its key are gone, and why. Head
+	// stays as a commitment to what it held.
+	RecordingRemoved struct {
+		Session SessionID     `json:"session"`
+		Ended   time.Time     `json:"ended"` // of the session
+		Kept    time.Duration `json:"kept"`  // the retention that applied
+		Head    []byte        `json:"head"`
+		Chunks  int           `json:"chunks"`
+		Fault   string        `json:"fault,omitempty"` // what was wrong with it already
 	}
 	// ErrandRun is a connection to a target that no session made.
 	ErrandRun struct {

@@ -111,10 +111,18 @@ type Settings struct {
 	Settle time.Duration `json:"settle"`
 }
 
+// Retention says how long things are kept; zero: for ever.
+type Retention struct {
+	// Recordings, since their session's end. A shorter one never acts on what was
+	// recorded under a longer one (docs/decisions/0013).
+	Recordings time.Duration `json:"recordings,omitempty"`
+}
+
 // Config is everything a configuration file says, resolved: e-mail addresses
 // have become principals.
 type Config struct {
 	Settings  Settings                  `json:"settings"`
+	Retention Retention                 `json:"retention,omitzero"`
 	Groups    map[GroupName][]Principal `json:"groups,omitempty"`
 	Managers  map[Principal]Principal   `json:"managers,omitempty"`
 	Resources map[ResourceName]Resource `json:"resources,omitempty"`

@@ -157,6 +157,9 @@ func (st *State) differences(head curfew.ConfigApplied, next curfew.Config) []Fa
 	if next.Settings != st.Config.Settings {
 		facts = append(facts, Fact{curfew.KindSettingsChanged, curfew.SettingsChanged{Settings: next.Settings}})
 	}
+	if next.Retention != st.Config.Retention {
+		facts = append(facts, Fact{curfew.KindRetentionChanged, curfew.RetentionChanged{Retention: next.Retention}})
+	}
 	facts = append(facts, st.groupChanges(next, head.Bootstrap)...)
 	facts = append(facts, st.managerChanges(next, head.Bootstrap)...)
 	old := st.Config
@@ -283,7 +286,7 @@ func (st *State) consequences(facts []Fact, now time.Time) []Fact {
 func (st *State) with(facts []Fact, now time.Time) (*State, error) {
 	after := *st
 	after.Config = curfew.Config{
-		Settings: st.Config.Settings, Groups: maps.Clone(st.Config.Groups), Managers: maps.Clone(st.Config.Managers),
+		Settings: st.Config.Settings, Retention: st.Config.Retention, Groups: maps.Clone(st.Config.Groups), Managers: maps.Clone(st.Config.Managers),
 		Resources: maps.Clone(st.Config.Resources), Roles: maps.Clone(st.Config.Roles),
 		Policies: maps.Clone(st.Config.Policies), Freezes: maps.Clone(st.Config.Freezes),
 	}

@@ -144,8 +144,8 @@ func (c CutSession) decide(st *State, now time.Time) ([]Fact, error) {
 	return []Fact{{curfew.KindSessionCut, curfew.SessionCut{Session: c.Session, By: c.By, Why: c.Why}}}, nil
 }
 
-// Note appends what happened and needs no decision: a watched recording, an
-// anchor, a refused connection, an errand, a snapshot.
+// Note appends what happened and needs no decision: a recording that was watched,
+// searched or exported, an anchor, a refused connection, an errand, a snapshot.
 type Note struct {
 	Kind curfew.Kind
 	Body any
@@ -153,7 +153,7 @@ type Note struct {
 
 func (c Note) decide(*State, time.Time) ([]Fact, error) {
 	switch c.Kind {
-	case curfew.KindRecordingWatched, curfew.KindRecordingsAnchored, curfew.KindSessionRefused,
+	case curfew.KindRecordingWatched, curfew.KindRecordingsSearched, curfew.KindRecordingExported, curfew.KindRecordingsAnchored, curfew.KindSessionRefused,
 		curfew.KindRefusalsCounted, curfew.KindErrandRun, curfew.KindSnapshotTaken, curfew.KindClockStepped:
 		return []Fact{{c.Kind, c.Body}}, nil
 	}

@@ -45,7 +45,7 @@ func on[T any](f func(*State, time.Time, T)) foldFunc {
 func nothing(*State, curfew.Event) error { return nil }
 
 func folder(k curfew.Kind) foldFunc {
-	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldConfig, foldRequests, foldGrants, foldStatements, foldLeases} {
+	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldConfig, foldRequests, foldGrants, foldStatements, foldLeases, foldRecordings} {
 		if f := family(k); f != nil {
 			return f
 		}
@@ -58,7 +58,7 @@ func foldDeployment(k curfew.Kind) foldFunc {
 	case curfew.KindDeploymentCreated:
 		return on(func(st *State, _ time.Time, b curfew.DeploymentCreated) { st.Deployment = b.Deployment })
 	case curfew.KindNodeAdmitted, curfew.KindSnapshotTaken, curfew.KindRecordingsAnchored,
-		curfew.KindRecordingWatched, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted:
+		curfew.KindRecordingWatched, curfew.KindRecordingsSearched, curfew.KindRecordingExported, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted:
 		return nothing
 	case curfew.KindLedgerRestored:
 		return on(func(st *State, _ time.Time, b curfew.LedgerRestored) {
@@ -327,6 +327,8 @@ func foldConfigKind(k curfew.Kind) foldFunc {
 		})
 	case curfew.KindSettingsChanged:
 		return on(func(st *State, _ time.Time, b curfew.SettingsChanged) { st.Config.Settings = b.Settings })
+	case curfew.KindRetentionChanged:
+		return on(foldRetentionChanged)
 	case curfew.KindGroupChanged:
 		return on(foldGroupChanged)
 	case curfew.KindManagerChanged:

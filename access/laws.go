@@ -21,6 +21,8 @@ type Laws struct {
 	held     map[curfew.StatementID]*lawHeld
 	agreed   map[curfew.PlanID]curfew.Principal
 	authors  map[curfew.PlanID]curfew.Principal
+	holds    map[curfew.SessionID]map[curfew.Principal]bool
+	longest  []lawPromise
 }
 
 type lawRequest struct {
@@ -42,6 +44,7 @@ func NewLaws() *Laws {
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
 		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
+		holds: map[curfew.SessionID]map[curfew.Principal]bool{},
 	}
 }
 
@@ -63,6 +66,8 @@ func (l *Laws) Check(e curfew.Event) error {
 		return l.checkGrant(e)
 	case curfew.KindStatementHeld, curfew.KindStatementApproved, curfew.KindStatementReleased, curfew.KindStatementRefused:
 		return l.checkStatement(e)
+	case curfew.KindRecordingHeld, curfew.KindRecordingReleased, curfew.KindRecordingRemoved, curfew.KindRetentionChanged:
+		return l.checkRecording(e)
 	case curfew.KindSessionOpened, curfew.KindSessionEnded, curfew.KindLeasePlanned, curfew.KindLeaseMade, curfew.KindLeaseVerified:
 		return l.checkUse(e)
 	}

@@ -40,7 +40,7 @@ func thaw(text []byte) (*State, error) {
 // CopyConfig copies the maps of a configuration and makes those that are missing.
 func CopyConfig(c curfew.Config) curfew.Config {
 	out := emptyConfig()
-	out.Settings = c.Settings
+	out.Settings, out.Retention = c.Settings, c.Retention
 	maps.Copy(out.Groups, c.Groups)
 	maps.Copy(out.Managers, c.Managers)
 	maps.Copy(out.Resources, c.Resources)

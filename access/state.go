@@ -44,6 +44,11 @@ type State struct {
 	// Denied is when somebody last said no to a person, for a role on a resource; kept
 	// for as long as a credential from before it may live.
 	Denied map[string]time.Time `json:"denied"`
+	// Holds keep recordings from being removed: by session, who holds it.
+	Holds map[curfew.SessionID]map[curfew.Principal]RecordingHold `json:"holds,omitempty"`
+	// Promises are the retentions that were ever in force, oldest first; before the
+	// first, recordings were to be kept for ever.
+	Promises []Promise `json:"promises,omitempty"`
 
 	ClockStepped bool `json:"clock_stepped,omitempty"`
 	// Restored says that the ledger was restored, and nothing is given until
@@ -125,7 +130,8 @@ func NewState() *State {
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
 		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{}, Held: map[curfew.StatementID]*Held{},
 		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
-		Used: map[curfew.CredentialID]time.Time{}, Asked: map[curfew.CredentialID]Asked{}, Denied: map[string]time.Time{}, Config: emptyConfig(),
+		Used: map[curfew.CredentialID]time.Time{}, Asked: map[curfew.CredentialID]Asked{}, Denied: map[string]time.Time{},
+		Holds: map[curfew.SessionID]map[curfew.Principal]RecordingHold{}, Config: emptyConfig(),
 	}
 	st.index()
 	return st

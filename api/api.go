@@ -59,6 +59,8 @@ type Server struct {
 	mux    *http.ServeMux
 	api    huma.API
 	routes []Route
+
+	reading chan struct{} // has an item for each search and export under way
 }
 
 // Level says who may use a route at all; what they may see or do with it is the route's.
@@ -94,7 +96,7 @@ func New(p Parts) *Server {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{parts: p, mux: http.NewServeMux()}
+	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching)}
 	cfg := huma.DefaultConfig("Curfew", p.Version)
 	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
 	cfg.OpenAPIPath = client.Base + "/openapi"

@@ -44,6 +44,10 @@ type office struct {
 	who    map[string]curfew.Principal
 	token  map[string]string
 	over   map[string]bool // things that a call has ended
+	record *local.Store
+	folder string // of the recordings
+	signer ledger.Signer
+	grants int // given by record, to tell them apart
 }
 
 func newOffice(t *testing.T) *office {
@@ -58,7 +62,9 @@ func newOffice(t *testing.T) *office {
 	must(t, err)
 	h, err := historydb.Open("")
 	must(t, err)
-	rec, err := local.Open(local.Parts{Folder: t.TempDir(), Ring: ring})
+	folder := t.TempDir()
+	pg := postgres.New()
+	rec, err := local.Open(local.Parts{Folder: folder, Ring: ring, Shape: func(record.Header) func(record.Item) record.Item { return pg.Shape }})
 	must(t, err)
 	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring})
 	var wg sync.WaitGroup
@@ -66,9 +72,9 @@ func newOffice(t *testing.T) *office {
 	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })
 	wg.Go(func() { _ = rec.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
-	o := &office{t: t, access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, over: map[string]bool{}}
+	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
-		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": postgres.New()},
+		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
 		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}}, Hosts: []string{"curfew.test"},
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
@@ -265,6 +271,11 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/watch":      {"", "alice tom otto root"},
 		"POST /api/v1/sessions/{id}/cut":       {`{}`, "alice otto root"},
+		"GET /api/v1/sessions/{id}/export":     {"", "alice tom otto root"},
+		"GET /api/v1/sessions/search":          {"?words=orders", all},
+		"POST /api/v1/sessions/{id}/hold":      {`{"reason":"x"}`, "tom otto root"}, // to the passphrase; access decides who may
+		"POST /api/v1/sessions/{id}/release":   {`{"reason":"x"}`, "tom otto root"},
+		"GET /api/v1/retention":                {"", all},
 		"POST /api/v1/config/validate":         {`{"files":[]}`, all},
 		"POST /api/v1/config/plan":             {`{"files":[]}`, "otto root"},
 		"POST /api/v1/config/apply":            {`{"files":[{"name":"x","text":"curfew: v2"}]}`, "otto root"},
@@ -420,6 +431,13 @@ func TestOneOffice(t *testing.T) {
 	t.Run("other names and origins are refused", func(t *testing.T) { otherNames(t, o) })
 	t.Run("the description is whole", func(t *testing.T) { openAPI(t, o) })
 	t.Run("bad input gets a clear answer", func(t *testing.T) { badInput(t, o) })
+	t.Run("a search finds what its viewer may see, and no more", func(t *testing.T) { searches(t, o) })
+	t.Run("a search is written down without its words", func(t *testing.T) { searchIsWritten(t, o) })
+	t.Run("a search goes on where it stopped", func(t *testing.T) { searchGoesOn(t, o) })
+	t.Run("a session that is open is searched itself", func(t *testing.T) { searchLive(t, o) })
+	t.Run("a search shows the beginning of what is huge", func(t *testing.T) { searchHuge(t, o) })
+	t.Run("an export verifies, and tells whom it was for no more than they may see", func(t *testing.T) { exports(t, o) })
+	t.Run("a damaged recording is said to be one", func(t *testing.T) { damaged(t, o) })
 }
 
 func learnsNoValue(t *testing.T, o *office) {

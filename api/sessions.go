@@ -25,6 +25,11 @@ func (s *Server) sessionRoutes() {
 	add(s, SignedIn, http.MethodPost, "/sessions/{id}/cut", "End a session now; its grant goes on", s.cut)
 	add(s, SignedIn, http.MethodGet, "/sessions/{id}/transcript", "Read a recording from its first item (NDJSON)", s.transcript)
 	add(s, SignedIn, http.MethodGet, "/sessions/{id}/watch", "Follow a recording from its first item (Server-Sent Events)", s.watch)
+	add(s, SignedIn, http.MethodGet, "/sessions/{id}/export", "One session as evidence that verifies offline (NDJSON)", s.exportSession)
+	add(s, SignedIn, http.MethodGet, "/sessions/search", "Search what was said in sessions", s.search)
+	add(s, Viewer, http.MethodPost, "/sessions/{id}/hold", "Hold a recording: it is not removed", s.holdRecording)
+	add(s, Viewer, http.MethodPost, "/sessions/{id}/release", "Release somebody else's hold on a recording", s.releaseRecording)
+	add(s, SignedIn, http.MethodGet, "/retention", "How long recordings are kept", s.retention)
 }
 
 func (s *Server) session(ctx context.Context, c caller, x history.Session) client.Session {
@@ -43,6 +48,7 @@ func (s *Server) session(ctx context.Context, c caller, x history.Session) clien
 			out.CutTook = m.CutTook.String()
 		}
 	}
+	s.kept(ctx, c, x, &out)
 	now := s.parts.Access.Now()
 	s.parts.Access.View(func(st *access.State) {
 		if g := st.Grants[x.Grant]; g != nil && x.Live {
@@ -144,19 +150,11 @@ func (s *Server) mayRead(c caller, x history.Session) bool {
 
 // open opens a recording for the caller, which is an event of its own.
 func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Reader, func(record.Item) client.Item, error) {
-	x, err := s.findSession(ctx, c, id)
+	x, err := s.findRecording(ctx, c, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	var shape engine.Shaper
-	if !s.mayRead(c, x) {
-		s.parts.Access.View(func(st *access.State) {
-			shape, _ = s.parts.Engines[st.Config.Resources[x.Resource].Type].(engine.Shaper)
-		})
-		if shape == nil {
-			shape = hidden{}
-		}
-	}
+	shape := s.shapeFor(c, x)
 	_, err = s.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: x.Session, By: c.who, How: how}})
 	if err != nil {
 		return nil, nil, err
@@ -171,6 +169,35 @@ func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Rea
 		}
 		return item(it)
 	}, nil
+}
+
+// findRecording is findSession for a recording that has not been removed.
+func (s *Server) findRecording(ctx context.Context, c caller, id string) (history.Session, error) {
+	x, err := s.findSession(ctx, c, id)
+	if err == nil && x.Removed != nil {
+		err = curfew.Errorf(curfew.NotFound, "%s; its head stays in the ledger", say.Removed(string(x.Session), x.Removed.At, x.Removed.Kept)).
+			WithRule("recording.removed").WithFix("what was decided about it is still there: curfew audit --session %s", x.Session)
+	}
+	return x, err
+}
+
+// shapeFor is how a session is shown to somebody; nil: as it is.
+func (s *Server) shapeFor(c caller, x history.Session) engine.Shaper {
+	if s.mayRead(c, x) {
+		return nil
+	}
+	return s.shapeOf(x.Resource)
+}
+
+// shapeOf is how a resource's sessions look without values.
+func (s *Server) shapeOf(on curfew.ResourceName) (shape engine.Shaper) {
+	s.parts.Access.View(func(st *access.State) {
+		shape, _ = s.parts.Engines[st.Config.Resources[on].Type].(engine.Shaper)
+	})
+	if shape == nil {
+		shape = hidden{}
+	}
+	return shape
 }
 
 // hidden shows nothing of what was said, for engines that know no shapes.

@@ -161,6 +161,38 @@ func aCredential() client.Credential {
 	}
 }
 
+// endedSession is a session that is over, and its recording with it.
+func endedSession(id string) client.Session {
+	s := aSession()
+	s.ID, s.Live, s.Ended, s.Cause, s.CauseText, s.Terminated, s.MayCut = id, false, at(18), "closed", "the client closed the connection", true, false
+	return s
+}
+
+func removedSession() client.Session {
+	s := endedSession("s_2")
+	s.Removed, s.RemovedWhy = at(60*24*90), "the retention of 90 days"
+	return s
+}
+
+func heldSession() client.Session {
+	s := endedSession("s_3")
+	s.KeptUntil = at(60 * 24 * 90)
+	s.Held = []client.Hold{{By: "Tom Okafor", At: at(20), Why: "inquiry 7"}}
+	return s
+}
+
+func theHits() client.Hits {
+	it := client.Item{At: at(3), Kind: "statement", Ref: 1, Text: "select * from refunds where status = 'pending'"}
+	return client.Hits{
+		Items: []client.Hit{
+			{Session: endedSession("s_2"), Items: []client.Found{{Item: it, Number: 1}, {Item: it, Number: 7, Cut: true}}, More: true},
+			{Session: aSession(), Items: []client.Found{}, Partial: true},
+			{Session: endedSession("s_3"), Items: []client.Found{}, Fault: "its recording is not what was written, or cannot be read"},
+		},
+		Looked: 14, Removed: 1, Position: 41, Next: "23",
+	}
+}
+
 const items = `{"at":"2026-06-02T14:03:00Z","kind":"opened","text":"psql"}
 {"at":"2026-06-02T14:03:01Z","kind":"statement","ref":1,"text":"select *\nfrom orders where id = $1","values":[{"text":"42"}]}
 {"at":"2026-06-02T14:03:01Z","kind":"outcome","ref":1,"tag":"SELECT 1","rows":1,"bytes":40,"took_ms":1.5}
@@ -194,6 +226,9 @@ func world() map[string]handler {
 		"POST /grants/gr_7Q2/credential": gives(aCredential()),
 		"GET /statements":                gives(list(aStatement())), "GET /statements/st_1": gives(aStatement()), "POST /statements/st_1/release": done, "POST /statements/st_1/refuse": done,
 		"GET /sessions": gives(list(aSession())), "GET /sessions/s_1": gives(aSession()), "POST /sessions/s_1/cut": done,
+		"GET /sessions/s_2": gives(removedSession()), "GET /sessions/s_3": gives(heldSession()), "GET /sessions/search": gives(theHits()),
+		"GET /sessions/s_1/export": gives("{\"evidence\":{}}\n"), "POST /sessions/s_1/hold": done, "POST /sessions/s_1/release": done,
+		"GET /retention":               gives(client.Retention{Recordings: "2160h0m0s", Sentence: "Recordings are removed 90 days after their session's end, unless somebody holds them."}),
 		"GET /sessions/s_1/transcript": gives(items),
 		"GET /sessions/s_1/watch":      gives("id: 1\nevent: item\ndata: " + strings.Split(items, "\n")[1] + "\n\nid: 2\nevent: end\ndata: {}\n\n"),
 		"GET /audit":                   gives(list(entry)), "GET /ledger/head": gives(client.Head{Size: 41, Time: at(0), Note: "acme\n41\nroot\n\n— acme sig\n"}),

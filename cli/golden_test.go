@@ -19,7 +19,7 @@ func commands() map[string]struct {
 	stdin string
 	args  []string
 } {
-	const file = "testdata/curfew.yaml"
+	const file, evidence, genesis = "testdata/curfew.yaml", "testdata/session.evidence", "UdxI0W4ktOibzIb3fJLruiY8qqrzorHb31o1IuW+Yqo="
 	type c = struct {
 		stdin string
 		args  []string
@@ -35,7 +35,12 @@ func commands() map[string]struct {
 		"drop": {"", []string{"deny", "plan_0011223344556677", "--why", "no"}}, "grants": {"", []string{"grants", "--all"}},
 		"extend": {"", []string{"extend", "--for", "15m", "--reason", "still at it"}}, "give-back": {"", []string{"give-back", "orders"}},
 		"cut": {"", []string{"cut", "gr_7Q2", "--why", "wrong cluster"}}, "cut-left": {"", []string{"cut", "gr_7Q2", "--left", "5m"}},
-		"cut-session": {"", []string{"cut", "s_1"}}, "sessions": {"", []string{"sessions", "--all"}}, "watch": {"", []string{"watch", "s_1"}},
+		"cut-session": {"", []string{"cut", "s_1"}}, "sessions": {"", []string{"sessions", "--all"}},
+		"search":            {"", []string{"sessions", "search", "refunds", "pending", "--person", "alice", "--since", "9:00"}},
+		"verify-session":    {"", []string{"sessions", "verify", evidence, "--genesis-key", genesis, "--items"}},
+		"hold-recording":    {passOnStdin, []string{"sessions", "hold", "s_1", "--reason", "inquiry 7", "--passphrase-stdin"}},
+		"release-recording": {passOnStdin, []string{"sessions", "release", "s_1", "--reason", "over", "--of", "tom", "--passphrase-stdin"}},
+		"show-removed":      {"", []string{"show", "s_2"}}, "show-held": {"", []string{"show", "s_3"}}, "watch": {"", []string{"watch", "s_1"}},
 		"transcript": {"", []string{"transcript", "s_1"}}, "audit": {"", []string{"audit", "--kind", "grant.", "--from", "9:00"}},
 		"head": {"", []string{"ledger", "head"}}, "validate": {"", []string{"validate", "-f", file}}, "plan": {"", []string{"plan", "-f", file}},
 		"apply": {passOnStdin, []string{"apply", "-f", file, "--yes", "--passphrase-stdin"}}, "explain": {"", []string{"explain"}},

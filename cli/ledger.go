@@ -49,17 +49,23 @@ func (a *app) ledgerCommand() *cobra.Command {
 	return cmd
 }
 
-// export writes the whole file or none.
 func (a *app) export(ctx context.Context, path string) error {
 	c, err := a.client()
 	if err != nil {
 		return err
 	}
+	return a.save(path, usage("the ledger is not for a terminal: name a file with -o", "curfew ledger export -o ledger.curfew"), "curfew ledger verify",
+		func(w io.Writer) (int64, error) { return c.Export(ctx, w) })
+}
+
+// save writes the whole file or none; to standard output where no file is named,
+// and that is no terminal. check is the command that verifies it.
+func (a *app) save(path string, terminal error, check string, get func(io.Writer) (int64, error)) error {
 	if path == "" || path == "-" {
 		if isTerminal(a.parts.Stdout) {
-			return usage("the ledger is not for a terminal: name a file with -o", "curfew ledger export -o ledger.curfew")
+			return terminal
 		}
-		_, err := c.Export(ctx, a.parts.Stdout)
+		_, err := get(a.parts.Stdout)
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
@@ -67,7 +73,7 @@ func (a *app) export(ctx context.Context, path string) error {
 		return fmt.Errorf("write the export: %w", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
-	n, err := c.Export(ctx, f)
+	n, err := get(f)
 	if err != nil {
 		_ = f.Close()
 		return err
@@ -82,7 +88,7 @@ func (a *app) export(ctx context.Context, path string) error {
 		return fmt.Errorf("write the export: %w", err)
 	}
 	return emit(a, "export", map[string]any{"file": path, "bytes": n}, func(map[string]any) {
-		a.done("%s: %d bytes. To check it anywhere: curfew ledger verify %s --genesis-key …", clean(path), n, clean(path))
+		a.done("%s: %d bytes. To check it anywhere: %s %s --genesis-key …", clean(path), n, check, clean(path))
 	})
 }
 

@@ -16,7 +16,7 @@ func (a *app) sessionsCommand() *cobra.Command {
 	var all, live bool
 	var in client.Listing
 	cmd := &cobra.Command{
-		Use: "sessions", Short: "Your sessions; --all: everybody's that you may see", Args: between(0, 0),
+		Use: "sessions", Short: "Your sessions; --all: everybody's that you may see", Args: a.known,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if all {
 				in.Scope = "all"
@@ -30,6 +30,7 @@ func (a *app) sessionsCommand() *cobra.Command {
 	f.StringVar(&in.Grant, "grant", "", "of this grant")
 	f.StringVar(&in.Resource, "on", "", "of this resource")
 	f.IntVar(&in.Limit, "limit", 0, "at most this many")
+	cmd.AddCommand(a.searchCommand(), a.exportSessionCommand(), a.verifySessionCommand(), a.holdRecordingCommand(), a.releaseRecordingCommand())
 	return cmd
 }
 
@@ -70,6 +71,9 @@ func (a *app) sessionState(s client.Session) string {
 	if s.CauseText != "" {
 		text += ": " + cell(s.CauseText, 60)
 	}
+	if !s.Removed.IsZero() {
+		text += "; recording removed"
+	}
 	return text
 }
 
@@ -88,6 +92,7 @@ func (a *app) showSession(s client.Session) {
 	if len(s.Viewed) > 0 {
 		rows = append(rows, []string{"viewed by", names(s.Viewed, "and")})
 	}
+	rows = append(rows, a.recordingRows(s)...)
 	a.table("  ", append(rows, []string{"grant", clean(s.Grant)}, []string{"id", clean(s.ID)}))
 }
 

@@ -133,11 +133,12 @@ func (a *app) explainCommand() *cobra.Command {
 
 func (a *app) explain(ctx context.Context, want string, in applyArgs) error {
 	var all []client.Policy
+	var retention string // the rule for recordings
 	var err error
 	if len(in.files) > 0 {
-		all, err = a.policiesOf(in.files)
+		all, retention, err = a.policiesOf(in.files)
 	} else {
-		all, err = a.serverPolicies(ctx)
+		all, retention, err = a.serverPolicies(ctx)
 	}
 	if err != nil {
 		return err
@@ -159,36 +160,43 @@ func (a *app) explain(ctx context.Context, want string, in applyArgs) error {
 			}
 			a.outf("%s\n  %s\n", a.bold(clean(p.Name)), prose(p.Sentence))
 		}
+		if retention != "" && want == "" {
+			a.outf("\n%s\n", prose(retention))
+		}
 	})
 }
 
-func (a *app) serverPolicies(ctx context.Context) ([]client.Policy, error) {
+func (a *app) serverPolicies(ctx context.Context) ([]client.Policy, string, error) {
 	c, err := a.client()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	list, err := c.Policies(ctx)
-	return list.Items, err
+	if err != nil {
+		return nil, "", err
+	}
+	r, _ := c.Retention(ctx) // a gateway may be older than this
+	return list.Items, r.Sentence, nil
 }
 
 // policiesOf reads the policies of files aloud. Who is who is the gateway's to
 // know: people are their addresses here.
-func (a *app) policiesOf(paths []string) ([]client.Policy, error) {
+func (a *app) policiesOf(paths []string) ([]client.Policy, string, error) {
 	files, err := a.readFiles(paths)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	file, found := parseLocally(files)
 	if file == nil || config.Failed(found) {
 		p := client.Plan{Problems: clientProblems(found)}
 		a.problems(p)
-		return nil, broken(p)
+		return nil, "", broken(p)
 	}
 	c, found := config.Resolve(file, func(email string) (curfew.Principal, bool) { return curfew.Principal(email), true }, nil)
 	if config.Failed(found) {
 		p := client.Plan{Problems: clientProblems(found)}
 		a.problems(p)
-		return nil, broken(p)
+		return nil, "", broken(p)
 	}
 	var out []client.Policy
 	for _, p := range c.Policies {
@@ -199,5 +207,5 @@ func (a *app) policiesOf(paths []string) ([]client.Policy, error) {
 		out = append(out, v)
 	}
 	slices.SortFunc(out, func(x, y client.Policy) int { return strings.Compare(x.Name, y.Name) })
-	return out, nil
+	return out, say.Retention(c.Retention.Recordings), nil
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"io"
-	"net/http"
 	"net/url"
 	"time"
 )
@@ -100,21 +99,7 @@ func (c *Client) LedgerHead(ctx context.Context) (Head, error) {
 
 // Export copies the ledger to w, for offline verification.
 func (c *Client) Export(ctx context.Context, w io.Writer) (int64, error) {
-	r, err := c.request(ctx, http.MethodGet, "/ledger/export", nil, nil)
-	if err != nil {
-		return 0, err
-	}
-	r.Header.Set("Accept", "*/*")
-	resp, err := c.send(r)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	n, err := io.Copy(w, resp.Body)
-	if err != nil {
-		return n, c.unreachable(err)
-	}
-	return n, nil
+	return c.copyTo(ctx, "/ledger/export", w)
 }
 
 // Validate checks configuration files.

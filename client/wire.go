@@ -277,6 +277,56 @@ type Session struct {
 	CutTook    string    `json:"cut_took,omitempty"`
 	Viewed     []string  `json:"viewed,omitempty" doc:"Who has looked at its recording"`
 	MayCut     bool      `json:"may_cut"`
+	KeptUntil  time.Time `json:"kept_until,omitzero" doc:"When its recording may be removed, if nobody holds it; none: it is kept for ever"`
+	Held       []Hold    `json:"held,omitempty" doc:"Who holds its recording; for administrators and auditors"`
+	Removed    time.Time `json:"removed,omitzero" doc:"When its recording was removed"`
+	RemovedWhy string    `json:"removed_why,omitempty"`
+}
+
+// Hold keeps a recording, whatever the retention says.
+type Hold struct {
+	By  string    `json:"by"`
+	At  time.Time `json:"at"`
+	Why string    `json:"why,omitempty"`
+}
+
+// Holding holds a recording, or releases a hold.
+type Holding struct {
+	Reason     string `json:"reason" maxLength:"2000"`
+	Of         string `json:"of,omitempty" doc:"To release: whose hold, by address or name; the only one if there is one"`
+	Passphrase string `json:"passphrase,omitempty" doc:"The sign-in of its own that this needs"`
+}
+
+// Retention is how long recordings are kept.
+type Retention struct {
+	Recordings string `json:"recordings" doc:"A duration; empty: for ever"`
+	Sentence   string `json:"sentence" doc:"The rule read aloud"`
+}
+
+// Hit is a session in which something was found.
+type Hit struct {
+	Session Session `json:"session"`
+	Items   []Found `json:"items" doc:"The first items with all of the words"`
+	More    bool    `json:"more,omitempty" doc:"There are more such items"`
+	Partial bool    `json:"partial,omitempty" doc:"The recording was not searched to its end: it took too long"`
+	Fault   string  `json:"fault,omitempty" doc:"Why the recording could not be searched"`
+}
+
+// Found is an item in which something was found, shortened.
+type Found struct {
+	Item
+	Number int  `json:"number" doc:"In the recording, from 1"`
+	Cut    bool `json:"cut,omitempty" doc:"It is longer than what is shown"`
+}
+
+// Hits are a page of what was found, newest sessions first.
+type Hits struct {
+	Items    []Hit  `json:"items"`
+	Looked   int    `json:"looked" doc:"Sessions that were searched for this page"`
+	Removed  int    `json:"removed,omitempty" doc:"Sessions whose recording has been removed"`
+	Position uint64 `json:"position" doc:"The ledger position this answer reflects"`
+	Behind   bool   `json:"behind,omitempty"`
+	Next     string `json:"next,omitempty" doc:"Pass as before to search on; none: everything was searched"`
 }
 
 // Item is one line of a recording.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/policy"
@@ -75,6 +76,7 @@ func (c Changes) Lines(names say.Names) []string {
 func Diff(before, after curfew.Config) Changes {
 	d := &differ{before: before, after: after}
 	d.settings()
+	d.retention()
 	compare(d, "group", before.Groups, after.Groups, d.group)
 	compare(d, "manager", before.Managers, after.Managers, d.manager)
 	compare(d, "resource", before.Resources, after.Resources, d.resource)
@@ -132,6 +134,27 @@ func (d *differ) settings() {
 		d.Everyone = true
 		d.gain(d.everybody(), "approvals count sooner after a change of people")
 	}
+}
+
+// retention: a shorter one takes evidence away, to the good of whoever would be
+// shown by it: a second person must agree (THREATS 22).
+func (d *differ) retention() {
+	b, a := d.before.Retention.Recordings, d.after.Retention.Recordings
+	if b == a {
+		return
+	}
+	d.All = append(d.All, Change{Sign: "~", Kind: "retention", Name: "recordings", Detail: say.Kept(b) + " → " + say.Kept(a) + retroactive(b, a)})
+	if a != 0 && (b == 0 || a < b) {
+		d.gain(nil, "recordings made from now on are removed sooner: kept %s, not %s", say.Kept(a), say.Kept(b))
+	}
+}
+
+// retroactive says on what a change of the retention acts.
+func retroactive(before, after time.Duration) string {
+	if after == 0 || before != 0 && after > before {
+		return ", also those that are there"
+	}
+	return ", those made from now on"
 }
 
 // everybody is all principals that either configuration names.

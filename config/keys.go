@@ -12,6 +12,9 @@ func file() *shape {
 		{name: "settings", about: "The deployment's own rules.", example: `{"settle": "24h"}`, shape: tableOf(
 			key{name: "settle", about: "How old a membership or a manager must be before an approval that rests on it counts.", example: `"24h"`, shape: shape{form: span}},
 		)},
+		{name: "retention", about: "How long things are kept; what is not said is kept for ever.", example: `{"recordings": "90d"}`, shape: tableOf(
+			key{name: "recordings", about: "How long a recording is kept after its session's end. A shorter time acts only on what is recorded from then on.", example: `"90d"`, shape: shape{form: term}},
+		)},
 		{name: "people", about: "People, by e-mail address.", example: `{"alice@acme.io": {"name": "Alice Moreau", "manager": "dana@acme.io"}}`, shape: names(checkEmail, emailPattern, tableOf(
 			key{name: "name", about: "What the person is called.", example: `"Alice Moreau"`, shape: checked(checkDisplay, "")},
 			key{name: "manager", about: "The e-mail address of the person's manager.", example: `"dana@acme.io"`, shape: checked(checkEmail, emailPattern)},

@@ -98,6 +98,9 @@ func (r *resolver) part(root *node) {
 	if n := root.get("settings").get("settle"); n != nil {
 		r.config.Settings.Settle = duration(n, 0)
 	}
+	if n := root.get("retention").get("recordings"); n != nil {
+		r.config.Retention.Recordings, _ = parseTerm(n.text) // the shape was checked
+	}
 	for _, e := range entries(root.get("people")) {
 		r.person(e)
 	}

@@ -86,6 +86,43 @@ policies:
 	}
 }
 
+func TestRetention(t *testing.T) {
+	_, forEver := resolved(t, small)
+	_, days := resolved(t, small+"retention: { recordings: 2555d }")
+	_, fewer := resolved(t, small+"retention: { recordings: 90d }")
+	if forEver.Retention.Recordings != 0 || days.Retention.Recordings != 2555*24*time.Hour {
+		t.Fatalf("%+v, %+v", forEver.Retention, days.Retention)
+	}
+	for _, c := range []struct {
+		before, after curfew.Config
+		second        bool
+		detail        string
+	}{
+		{forEver, days, true, "for ever → 2555 days, those made from now on"},
+		{days, fewer, true, "2555 days → 90 days, those made from now on"},
+		{fewer, days, false, "90 days → 2555 days, also those that are there"},
+		{days, forEver, false, "2555 days → for ever, also those that are there"},
+	} {
+		d := Diff(c.before, c.after)
+		if len(d.All) != 1 || d.All[0].Detail != c.detail || (len(d.Gains) > 0) != c.second || len(d.Gainers()) > 0 {
+			t.Errorf("%+v, want %q, a second person %v", d, c.detail, c.second)
+		}
+	}
+	for _, bad := range []string{"0d", "-1d", "90", "12h", "90 days", "1.5d", "99999d", "090d", "[90d]", "for ever"} {
+		_, problems := Parse("f", []byte(small+"retention: { recordings: "+bad+" }"))
+		if !Failed(problems) || !strings.Contains(problems[0].String(), "f:") {
+			t.Errorf("%s: %v", bad, problems)
+		}
+	}
+	_, problems := Parse("f", []byte(small+"retention: { recording: 90d }"))
+	if !Failed(problems) || !strings.Contains(problems[0].String(), "did you mean `recordings`?") {
+		t.Errorf("%v", problems)
+	}
+	if !strings.Contains(string(Schema()), `"retention"`) {
+		t.Error("the schema does not know it")
+	}
+}
+
 func TestAFailedTestCanBeExplained(t *testing.T) {
 	f, cfg := resolved(t, small+"tests: [ann can have read for 2h]")
 	r := RunTests(f, cfg, lookup, time.Unix(0, 0))[0]

@@ -44,6 +44,8 @@ func schemaOf(s *shape) map[string]any {
 		m["type"], m["minimum"], m["maximum"] = "integer", 1, mostAmount
 	case span:
 		m["type"], m["pattern"] = "string", `^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$`
+	case term:
+		m["type"], m["pattern"] = "string", `^[1-9][0-9]{0,4}d$`
 	case instant:
 		m["type"], m["format"] = "string", "date-time"
 	default:

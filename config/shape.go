@@ -19,6 +19,7 @@ const (
 	whole                // a whole number from 1 to 100
 	amount               // a whole number from 1 to a million millions
 	span                 // a duration: 45m, 2h, 1h30m, 3d
+	term                 // whole days: 90d
 	instant              // RFC 3339
 	listOf               // a list of of
 	oneOrAll             // one of, or a list of it
@@ -173,6 +174,10 @@ func (b *book) scalar(n *node, s *shape, what string) {
 		if _, ok := parseSpan(n.text); !ok {
 			b.at(n, fmt.Sprintf("%s is a duration, not `%s`", what, bounded(n.text)), "for example 45m, 2h, 1h30m or 3d")
 		}
+	case term:
+		if _, ok := parseTerm(n.text); !ok {
+			b.at(n, fmt.Sprintf("%s is a number of days, not `%s`", what, bounded(n.text)), fmt.Sprintf("for example 90d or 2555d; at least 1d, at most %dd", mostDays))
+		}
 	case instant:
 		if _, err := time.Parse(time.RFC3339, n.text); err != nil {
 			b.at(n, fmt.Sprintf("%s is a time with its zone, not `%s`", what, bounded(n.text)), "for example 2026-12-24T18:00:00+01:00")
@@ -185,6 +190,16 @@ func (b *book) scalar(n *node, s *shape, what string) {
 			b.at(n, bounded(err.Error()), fixOf(err))
 		}
 	}
+}
+
+// mostDays bounds a term: a century.
+const mostDays = 36525
+
+// parseTerm reads "90d": whole days, from 1 to mostDays.
+func parseTerm(s string) (time.Duration, bool) {
+	text, ok := strings.CutSuffix(s, "d")
+	n, err := strconv.Atoi(text)
+	return time.Duration(n) * 24 * time.Hour, ok && err == nil && n >= 1 && n <= mostDays && strconv.Itoa(n) == text
 }
 
 // parseSpan reads "45m", "2h", "1h30m", "90s", "3d": whole, positive, each unit

@@ -60,10 +60,13 @@ policies:
     at most: 1h
 `
 
+func configurationOf(pg *servers.Postgres) string { return fmt.Sprintf(configuration, pg.Address()) }
+
 // person is somebody who has signed in.
 type person struct {
 	*client.Client
 	email string
+	token string
 }
 
 func passphrase(email string) string { return "the long passphrase of " + email }
@@ -85,7 +88,7 @@ func (g *gateway) join(email, link string) person {
 	if err != nil {
 		g.t.Fatalf("%s signs in: %v", email, err)
 	}
-	return person{g.api(in.Token), email}
+	return person{g.api(in.Token), email, in.Token}
 }
 
 // everybody starts the deployment: the configuration is applied and all have signed
@@ -95,7 +98,7 @@ func (g *gateway) everybody(pg *servers.Postgres, more ...string) map[string]per
 	ctx := context.Background()
 	ada := g.join("ada@shop.example", g.said["link"])
 	all := map[string]person{"ada": ada}
-	text := fmt.Sprintf(configuration, pg.Address())
+	text := configurationOf(pg)
 	for _, who := range more {
 		text = strings.Replace(text, "\ngroups:\n  workers: [", "  "+who+"@shop.example: { name: Worker }\n\ngroups:\n  workers: ["+who+"@shop.example, ", 1)
 	}

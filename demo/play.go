@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/curfewhq/curfew"
 )
 
 // play tells the story.
@@ -37,6 +39,7 @@ func (s *story) play(ctx context.Context) {
 	s.step("She is warned, and cut on time in the middle of a statement", s.cut)
 	s.step("Nothing of it is left at the target, and what would have come after the sleep never came", func() error { return s.gone(ctx) })
 	s.step("What she did is on record, and who looked at it too", s.record)
+	s.step("Tom finds it again by its words, and sees no value; Alice takes it away as evidence, and one value edited in it is named", s.evidence)
 	s.step("Tom asks who could reach shop-db while she worked, and by which path", s.whoCould)
 	s.step("Anybody can check the ledger offline, with the first key alone", s.verify)
 	s.step("Somebody edits one event in a copy: it is named", s.tamper)
@@ -189,6 +192,48 @@ func (s *story) record() error {
 		return err
 	}
 	return has(b, "Alice Moreau")
+}
+
+func (s *story) evidence() error {
+	a, err := s.show("tom", "", 0, "sessions", "search", "refunds", "status", "--person", "alice")
+	if err != nil {
+		return err
+	}
+	if err := has(a, "UPDATE refunds SET status = ?"); err != nil {
+		return err
+	}
+	if strings.Contains(a.text, "retry") {
+		return wrong("a value is shown to who may see shapes only")
+	}
+	a, err = s.as("alice", "", "sessions", "search", "refunds", "retry", "--json")
+	if err != nil {
+		return err
+	}
+	var hit struct{ Session struct{ ID string } }
+	if err := json.NewDecoder(strings.NewReader(a.text)).Decode(&hit); err != nil || hit.Session.ID == "" {
+		return wrong("Alice does not find her own statement: %s", a.text)
+	}
+	if _, err := s.show("alice", "", 0, "sessions", "export", hit.Session.ID, "-o", s.file("session.evidence")); err != nil {
+		return err
+	}
+	if a, err = s.show("alice", "", 0, "sessions", "verify", s.file("session.evidence"), "--genesis-key", s.genesis); err != nil {
+		return err
+	}
+	if err := has(a, "Nothing was changed"); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(s.file("session.evidence"))
+	if err != nil {
+		return curfew.Wrap(curfew.Unavailable, err, "read the evidence")
+	}
+	fmt.Fprintln(s.out, "   mallory$ sed \"s/'retry'/'never'/\" session.evidence > edited.evidence")
+	if err := os.WriteFile(s.file("edited.evidence"), bytes.Replace(text, []byte("'retry'"), []byte("'never'"), 1), 0o600); err != nil {
+		return curfew.Wrap(curfew.Unavailable, err, "write the evidence")
+	}
+	if a, err = s.show("tom", "", 1, "sessions", "verify", s.file("edited.evidence"), "--genesis-key", s.genesis); err != nil {
+		return err
+	}
+	return has(a, "was edited: it is not what was recorded")
 }
 
 func (s *story) whoCould() error {

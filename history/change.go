@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/curfewhq/curfew"
 )
@@ -115,7 +116,9 @@ func change(d Docs, e curfew.Event, lease string, entry *Entry) error {
 			})
 		})
 	case curfew.KindRecordingWatched:
-		return with(e, func(b curfew.RecordingWatched) error { return viewed(d, b) })
+		return with(e, func(b curfew.RecordingWatched) error { return viewed(d, b.Session, b.By) })
+	case curfew.KindRecordingsSearched, curfew.KindRecordingExported, curfew.KindRecordingHeld, curfew.KindRecordingReleased, curfew.KindRecordingRemoved:
+		return changeRecording(d, e, entry.Session)
 	case curfew.KindLeasePlanned, curfew.KindLeaseRefused, curfew.KindLeaseStuck, curfew.KindLeaseUsedOutside, curfew.KindLeaseVerified:
 		return changeLease(d, e, lease, entry)
 	}
@@ -201,15 +204,49 @@ func (u *Used) add(b curfew.SessionEnded) {
 	}
 }
 
-func viewed(d Docs, b curfew.RecordingWatched) error {
-	return edit(d, DocSession, string(b.Session), func(s *Session) error {
-		for _, p := range s.Viewed {
-			if p == b.By {
-				return nil
-			}
+func viewed(d Docs, id curfew.SessionID, by curfew.Principal) error {
+	return edit(d, DocSession, string(id), func(s *Session) error {
+		if !slices.Contains(s.Viewed, by) {
+			s.Viewed = append(s.Viewed, by)
 		}
-		s.Viewed = append(s.Viewed, b.By)
 		return nil
+	})
+}
+
+// changeRecording is what happened to a recording after it was made.
+func changeRecording(d Docs, e curfew.Event, id curfew.SessionID) error {
+	switch e.Kind {
+	case curfew.KindRecordingsSearched: // what was shown of a recording was seen
+		return with(e, func(b curfew.RecordingsSearched) error {
+			for _, id := range b.Shown {
+				if err := viewed(d, id, b.By); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	case curfew.KindRecordingExported:
+		return with(e, func(b curfew.RecordingExported) error { return viewed(d, id, b.By) })
+	case curfew.KindRecordingHeld:
+		return with(e, func(b curfew.RecordingActed) error {
+			return edit(d, DocSession, string(id), func(s *Session) error {
+				s.Held = append(s.Held, Hold{By: b.By, At: e.Time, Why: b.Why})
+				return nil
+			})
+		})
+	case curfew.KindRecordingReleased:
+		return with(e, func(b curfew.RecordingActed) error {
+			return edit(d, DocSession, string(id), func(s *Session) error {
+				s.Held = slices.DeleteFunc(s.Held, func(h Hold) bool { return h.By == b.Of })
+				return nil
+			})
+		})
+	}
+	return with(e, func(b curfew.RecordingRemoved) error {
+		return edit(d, DocSession, string(id), func(s *Session) error {
+			s.Removed = &Removed{At: e.Time, Kept: b.Kept, Position: e.Position}
+			return nil
+		})
 	})
 }
 

@@ -75,6 +75,22 @@ type Session struct {
 	Ended    time.Time            `json:"ended,omitzero"`
 	Sum      *curfew.SessionEnded `json:"sum,omitempty"`
 	Viewed   []curfew.Principal   `json:"viewed,omitempty"`
+	Held     []Hold               `json:"held,omitempty"` // of its recording, oldest first
+	Removed  *Removed             `json:"removed,omitempty"`
+}
+
+// Hold is somebody's hold on a recording.
+type Hold struct {
+	By  curfew.Principal `json:"by"`
+	At  time.Time        `json:"at"`
+	Why curfew.Sealed    `json:"why,omitempty"`
+}
+
+// Removed says when a recording went, and after which retention.
+type Removed struct {
+	At       time.Time     `json:"at"`
+	Kept     time.Duration `json:"kept"`
+	Position uint64        `json:"position"` // of the event, which holds its head
 }
 
 // Entry says who and what one event speaks of; its body is the ledger's.

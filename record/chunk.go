@@ -101,10 +101,19 @@ func (c *Chain) Seal(m Mark, lines []byte) ([]byte, error) {
 
 // Open reads the next chunk from r: io.EOF where there is none, or one that was torn.
 func (c *Chain) Open(r io.Reader) ([]Item, error) {
-	box, err := readBox(r)
+	box, err := ReadBox(r)
 	if err != nil {
 		return nil, err
 	}
+	return c.OpenBox(box)
+}
+
+// Skip advances over a chunk's box without opening it: the head comes out the same,
+// whether it is the session's or not.
+func (c *Chain) Skip(box []byte) { c.advance(box) }
+
+// OpenBox opens the next chunk's box. What it holds after an error is not advanced over.
+func (c *Chain) OpenBox(box []byte) ([]Item, error) {
 	packed, err := c.ring.Open(c.ad(), box)
 	if err != nil {
 		return nil, curfew.Errorf(curfew.Corrupt, "chunk %d of the recording %s is not what was written", c.next+1, c.id)
@@ -130,7 +139,8 @@ func (c *Chain) Open(r io.Reader) ([]Item, error) {
 	}
 }
 
-func readBox(r io.Reader) ([]byte, error) {
+// ReadBox reads a length and that much: io.EOF where there is nothing whole.
+func ReadBox(r io.Reader) ([]byte, error) {
 	var n [4]byte
 	if _, err := io.ReadFull(r, n[:]); err != nil {
 		return nil, io.EOF // torn, or the end
@@ -166,7 +176,7 @@ func ReadHeader(r io.Reader, ring *seal.Ring, id curfew.SessionID) (h Header, ke
 	if _, err := io.ReadFull(r, start); err != nil || string(start) != magic {
 		return h, key, curfew.Errorf(curfew.Corrupt, "%s is no recording", id)
 	}
-	box, err := readBox(r)
+	box, err := ReadBox(r)
 	if err != nil {
 		return h, key, curfew.Errorf(curfew.Corrupt, "the recording %s has no header", id)
 	}

@@ -31,6 +31,24 @@ func TestALineIsWhatTheJSONPackageWrites(t *testing.T) {
 		if got, want := AppendLine(nil, &it), asJSON(t, &it); !bytes.Equal(got, want) {
 			t.Errorf("\n%s\n%s", got, want)
 		}
+		readBack(t, AppendLine(nil, &it))
+	}
+}
+
+// readBack: an item that was read is written, read and written as the same line,
+// whatever it was before. Evidence rests on it.
+func readBack(t *testing.T, line []byte) {
+	t.Helper()
+	for range 2 {
+		var it Item
+		if err := json.Unmarshal(line, &it); err != nil {
+			t.Fatal(err)
+		}
+		again := AppendLine(nil, &it)
+		if !bytes.Equal(again, line) && !bytes.Contains(line, []byte(`\ufffd`)) {
+			t.Errorf("read and written again:\n%s\n%s", line, again)
+		}
+		line = again
 	}
 }
 
@@ -41,5 +59,6 @@ func FuzzLine(f *testing.F) {
 		if got, want := AppendLine(nil, &it), asJSON(t, &it); !bytes.Equal(got, want) {
 			t.Errorf("\n%s\n%s", got, want)
 		}
+		readBack(t, AppendLine(nil, &it))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/seal"
 )
 
 // Header says whose recording it is. It is sealed with the items.
@@ -36,12 +37,30 @@ type Store interface {
 	// Verify recomputes a recording's chain and says whether it passes through
 	// every anchor, in order: heads that the ledger holds.
 	Verify(id curfew.SessionID, anchors [][]byte) (Report, error)
+	// Words returns the list of the words of a whole recording; ErrOpen if it is not
+	// whole yet. A list that is missing, or belongs to another recording, is made again.
+	Words(id curfew.SessionID) (*Words, error)
+	// Chunks opens a recording as it is sealed; curfew.NotFound if there is none.
+	Chunks(id curfew.SessionID) (Chunks, error)
+}
+
+// Chunks reads a recording chunk by chunk, with what a stranger needs to do the same.
+type Chunks interface {
+	Header() Header
+	// Key opens this recording's chunks, and nothing else.
+	Key() seal.Key
+	// Next returns the next chunk, sealed and open: io.EOF after the last whole one.
+	Next() (box []byte, items []Item, err error)
+	// Head commits to the chunks that Next has returned.
+	Head() [32]byte
+	Close() error
 }
 
 // Report is what verifying a recording found.
 type Report struct {
 	Items  int    `json:"items"`
 	Chunks int    `json:"chunks"`
+	Head   []byte `json:"head"`   // of the chain, as far as it could be followed
 	Closed bool   `json:"closed"` // it ends as its session ended; otherwise a crash may have cost its last 50 ms
 	Fault  string `json:"fault,omitempty"`
 }

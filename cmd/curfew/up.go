@@ -25,6 +25,7 @@ import (
 	"github.com/curfewhq/curfew/metrics"
 	"github.com/curfewhq/curfew/reach"
 	"github.com/curfewhq/curfew/record/local"
+	"github.com/curfewhq/curfew/retention"
 	"github.com/curfewhq/curfew/shelf"
 	shelfdb "github.com/curfewhq/curfew/shelf/sqlite"
 )
@@ -111,7 +112,7 @@ func (r *running) open(ctx context.Context) error {
 	}
 	r.closeLater(r.history.Close)
 	r.record, err = local.Open(local.Parts{
-		Folder: filepath.Join(r.opt.data, "recordings"), Ring: secret.Derive("recordings"), Log: r.log,
+		Folder: filepath.Join(r.opt.data, "recordings"), Ring: secret.Derive("recordings"), Log: r.log, Shape: r.shape,
 		Anchor: func(ctx context.Context, heads map[curfew.SessionID][]byte) error {
 			_, err := r.access.Do(ctx, access.Note{Kind: curfew.KindRecordingsAnchored, Body: curfew.RecordingsAnchored{Heads: heads}})
 			return err
@@ -193,6 +194,8 @@ func (r *running) run(ctx context.Context) error {
 	g.run("node", func() error { return r.node.Follow(inner, r.ledger, urgent) })
 	g.run("history", func() error { return history.Follow(inner, r.ledger, r.history, r.log) })
 	g.run("recordings", func() error { return r.record.Run(inner) })
+	keeper := retention.New(retention.Parts{Access: r.access, History: r.history, Record: r.record, Log: r.log})
+	g.run("retention", func() error { return keeper.Run(inner) })
 	g.run("leases", func() error { return r.gateway.Lease.Run(inner) })
 	g.run("refusals", func() error { return r.gateway.SumUp(inner) })
 	g.run("credentials", func() error { return r.sweep(inner) })
@@ -263,7 +266,7 @@ func serveMetrics(ctx context.Context, ln net.Listener, h http.Handler) error {
 func urgent(k curfew.Kind) bool {
 	switch k {
 	case curfew.KindGrantEnded, curfew.KindGrantShortened, curfew.KindWorkflowClosed, curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn,
-		curfew.KindLinkUsed, curfew.KindPassphraseSet, curfew.KindConfigApplied:
+		curfew.KindLinkUsed, curfew.KindPassphraseSet, curfew.KindConfigApplied, curfew.KindRecordingHeld:
 		return true
 	}
 	return false

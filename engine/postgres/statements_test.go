@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -194,4 +195,17 @@ func parseInto(log *statements, body []byte) error {
 		return err
 	}
 	return log.parse(name, portal{text: text})
+}
+
+func TestAShapeHasNoValue(t *testing.T) {
+	values := []record.Value{{Text: "canary"}}
+	for _, kind := range []record.Kind{record.Statement, record.Prepared, record.Refused} {
+		it := (&Engine{}).Shape(record.Item{Kind: kind, Text: "SELECT 'canary', $1", Values: values, Error: "canary"})
+		if strings.Contains(fmt.Sprint(it), "canary") || !strings.Contains(it.Text, "SELECT ?") {
+			t.Errorf("%s: %+v", kind, it)
+		}
+	}
+	if values[0].Text != "canary" {
+		t.Error("shaping an item changes it")
+	}
 }

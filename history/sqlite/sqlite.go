@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"strings"
@@ -158,9 +159,10 @@ func (d *docs) Save(kind, id string, doc any) error {
 	return nil
 }
 
-func one[T any](ctx context.Context, s *Store, kind, id string) (doc T, err error) {
+func one[T any](ctx context.Context, s *Store, kind, id string, place func(*T, uint64)) (doc T, err error) {
 	var body []byte
-	err = s.db.QueryRowContext(ctx, `SELECT body FROM doc WHERE kind = ? AND id = ?`, kind, id).Scan(&body)
+	var position uint64
+	err = s.db.QueryRowContext(ctx, `SELECT position, body FROM doc WHERE kind = ? AND id = ?`, kind, id).Scan(&position, &body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return doc, curfew.Errorf(curfew.NotFound, "there is no %s %.60q", kind, id)
 	}
@@ -170,7 +172,24 @@ func one[T any](ctx context.Context, s *Store, kind, id string) (doc T, err erro
 	if err != nil {
 		return doc, curfew.Wrap(curfew.Unavailable, err, "read the history")
 	}
+	place(&doc, position)
 	return doc, nil
+}
+
+// Where the documents say the position of the event that they began with.
+func placeRequest(d *history.Request, at uint64) { d.Position = at }
+func placeGrant(d *history.Grant, at uint64)     { d.Position = at }
+func placeSession(d *history.Session, at uint64) { d.Position = at }
+
+// nanos is an instant as it is stored; before and after what can be, the first and the last.
+func nanos(t time.Time) int64 {
+	switch first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64); {
+	case t.Before(first):
+		return math.MinInt64
+	case t.After(last):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // where builds the conditions that the filter's fields make on the columns named.
@@ -191,8 +210,8 @@ func where(f history.Filter, columns map[string]string) (string, []any) {
 	add("status", "=", f.Status, f.Status != "")
 	add("kind", ">=", f.Kind, f.Kind != "")
 	add("kind", "<", f.Kind+"\xff", f.Kind != "")
-	add("at", ">=", f.From.UnixNano(), !f.From.IsZero())
-	add("at", "<", f.To.UnixNano(), !f.To.IsZero())
+	add("at", ">=", nanos(f.From), !f.From.IsZero())
+	add("at", "<", nanos(f.To), !f.To.IsZero())
 	add("position", "<", f.Before, f.Before != 0)
 	if len(conditions) == 0 {
 		return "1", nil
@@ -226,32 +245,32 @@ func many[T any](ctx context.Context, s *Store, kind string, f history.Filter, p
 
 // Request returns one request.
 func (s *Store) Request(ctx context.Context, id curfew.RequestID) (history.Request, error) {
-	return one[history.Request](ctx, s, history.DocRequest, string(id))
+	return one[history.Request](ctx, s, history.DocRequest, string(id), placeRequest)
 }
 
 // Requests lists requests, newest first.
 func (s *Store) Requests(ctx context.Context, f history.Filter) ([]history.Request, error) {
-	return many(ctx, s, history.DocRequest, f, func(d *history.Request, at uint64) { d.Position = at })
+	return many(ctx, s, history.DocRequest, f, placeRequest)
 }
 
 // Grant returns one grant.
 func (s *Store) Grant(ctx context.Context, id curfew.GrantID) (history.Grant, error) {
-	return one[history.Grant](ctx, s, history.DocGrant, string(id))
+	return one[history.Grant](ctx, s, history.DocGrant, string(id), placeGrant)
 }
 
 // Grants lists grants, newest first.
 func (s *Store) Grants(ctx context.Context, f history.Filter) ([]history.Grant, error) {
-	return many(ctx, s, history.DocGrant, f, func(d *history.Grant, at uint64) { d.Position = at })
+	return many(ctx, s, history.DocGrant, f, placeGrant)
 }
 
 // Session returns one session.
 func (s *Store) Session(ctx context.Context, id curfew.SessionID) (history.Session, error) {
-	return one[history.Session](ctx, s, history.DocSession, string(id))
+	return one[history.Session](ctx, s, history.DocSession, string(id), placeSession)
 }
 
 // Sessions lists sessions, newest first.
 func (s *Store) Sessions(ctx context.Context, f history.Filter) ([]history.Session, error) {
-	return many(ctx, s, history.DocSession, f, func(d *history.Session, at uint64) { d.Position = at })
+	return many(ctx, s, history.DocSession, f, placeSession)
 }
 
 // Entries lists events, newest first.

@@ -1,7 +1,7 @@
 // Package local keeps recordings as files of one folder, one a session, and a
 // journal that makes what all sessions say durable with one fsync a step. The
 // files follow the journal, without haste; after a crash they are completed from
-// it. It deletes no recording, and never writes a byte that is not sealed.
+// it. It removes a recording only when it is told to, and never writes a byte that is not sealed.
 package local
 
 import (
@@ -47,7 +47,10 @@ type Parts struct {
 	Ring   *seal.Ring // wraps the sessions' keys for the gateway
 	// Anchor writes heads into the ledger. It may fail; they are anchored later.
 	Anchor func(context.Context, map[curfew.SessionID][]byte) error
-	Log    *slog.Logger
+	// Shape says how the items of a recording look to those who may not see values;
+	// nil: to them nothing of it can be found.
+	Shape func(record.Header) func(record.Item) record.Item
+	Log   *slog.Logger
 }
 
 // Store is a folder of recordings.
@@ -59,6 +62,10 @@ type Store struct {
 	wake   chan struct{} // has an item when something is dirty
 	hurry  chan struct{} // has an item when somebody waits for a step
 	wg     sync.WaitGroup
+
+	listPack *record.Packer // of its own: a list that takes long holds up no recording
+	lists    sync.Mutex     // held while a list of words is put down, or a recording removed
+	unlisted chan struct{}  // has an item when there is something in whole
 
 	// The journal and what a step uses again belong to step.
 	journal *journal
@@ -74,7 +81,8 @@ type Store struct {
 	retiring map[uint64]bool              // guarded by mu; not needed, to be said in the journal
 	retired  []uint64                     // guarded by mu; said durably, to be removed
 	// incomplete says that a recording has failed: the next start ends it from the journal.
-	incomplete bool // guarded by mu
+	incomplete bool               // guarded by mu
+	whole      []curfew.SessionID // guarded by mu; recordings that have become whole, and have no list of words yet
 }
 
 // Open opens the folder, or makes it, and completes what a crash has left
@@ -91,8 +99,12 @@ func Open(p Parts) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	listPack, err := record.NewPacker()
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
-		parts: p, folder: folder, pack: pack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		parts: p, folder: folder, pack: pack, listPack: listPack, slots: make(chan struct{}, settling), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), unlisted: make(chan struct{}, 1),
 		live: map[curfew.SessionID]*writer{}, anchors: map[curfew.SessionID][]byte{}, pinned: map[uint64]bool{}, retiring: map[uint64]bool{},
 	}
 	if s.journal, err = s.recover(folder); err != nil {
@@ -106,6 +118,7 @@ func Open(p Parts) (*Store, error) {
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.settleAll(ctx) })
+	wg.Go(func() { s.listAll(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

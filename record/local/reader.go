@@ -9,6 +9,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/seal"
 )
 
 // reader reads one recording, and follows it while its session lives.
@@ -23,6 +24,7 @@ type reader struct {
 	base    int64 // where the chunks begin
 	items   []record.Item
 	ended   bool // the closing item has been read
+	key     seal.Key
 }
 
 func newReader(f *os.File, s *Store, id curfew.SessionID, w *writer) (*reader, error) {
@@ -34,7 +36,7 @@ func newReader(f *os.File, s *Store, id curfew.SessionID, w *writer) (*reader, e
 	if err != nil {
 		return nil, errors.Join(curfew.Wrap(curfew.Unavailable, err, "read the recording of %s", id), f.Close())
 	}
-	return &reader{file: f, buf: bufio.NewReaderSize(f, 64<<10), head: h, chain: record.NewChain(id, key, s.pack), live: w, watched: w, offset: at, base: at}, nil
+	return &reader{file: f, buf: bufio.NewReaderSize(f, 64<<10), head: h, chain: record.NewChain(id, key, s.pack), key: key, live: w, watched: w, offset: at, base: at}, nil
 }
 
 func (r *reader) Header() record.Header { return r.head }
@@ -127,8 +129,7 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 // Verify recomputes the chain. See record.Store.
-func (s *Store) Verify(id curfew.SessionID, anchors [][]byte) (record.Report, error) {
-	var rep record.Report
+func (s *Store) Verify(id curfew.SessionID, anchors [][]byte) (rep record.Report, err error) {
 	rd, err := s.Read(id)
 	if err != nil {
 		return rep, err
@@ -137,6 +138,7 @@ func (s *Store) Verify(id curfew.SessionID, anchors [][]byte) (record.Report, er
 	r := rd.(*reader)
 	r.live = nil
 	seen := 0
+	defer func() { h := r.chain.Head(); rep.Head = h[:] }()
 	for {
 		for seen < len(anchors) {
 			if h := r.chain.Head(); string(h[:]) != string(anchors[seen]) {

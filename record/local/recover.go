@@ -62,6 +62,9 @@ func (s *Store) recover(folder string) (*journal, error) {
 	if err := syncFolder(s.parts.Folder); err != nil {
 		return nil, curfew.Wrap(curfew.Unavailable, err, "complete the recordings")
 	}
+	if len(r.present) > 0 { // it was not stopped, but ended
+		s.anchorNewest()
+	}
 	j := &journal{folder: folder, ring: s.parts.Ring, name: r.name, number: r.last, next: next}
 	if j.name == "" {
 		j.name = rand.Text()
@@ -79,6 +82,48 @@ func (s *Store) recover(folder string) (*journal, error) {
 		}
 	}
 	return j, nil
+}
+
+// anchorNewest has the heads of the recordings anchored again that were written last:
+// one that became whole in the seconds before the node ended may not have been.
+func (s *Store) anchorNewest() {
+	ids, err := s.Whole()
+	if err != nil {
+		return // whoever needs them will say so
+	}
+	written := make(map[curfew.SessionID]time.Time, len(ids))
+	var newest time.Time
+	for _, id := range ids {
+		path, _ := s.path(id, suffix)
+		if info, err := os.Lstat(path); err == nil {
+			written[id] = info.ModTime()
+			if info.ModTime().After(newest) {
+				newest = info.ModTime()
+			}
+		}
+	}
+	for id, at := range written {
+		if newest.Sub(at) > 10*settleEvery {
+			continue
+		}
+		if head, err := s.headOf(id); err == nil {
+			s.anchorLater(id, head)
+		}
+	}
+}
+
+// headOf is the head of a whole recording.
+func (s *Store) headOf(id curfew.SessionID) (head [32]byte, err error) {
+	f, _, key, err := s.openWhole(id)
+	if err != nil {
+		return head, err
+	}
+	defer func() { _ = f.Close() }()
+	chain := record.NewChain(id, key, s.pack)
+	if err := skipAll(f, chain); err != nil {
+		return head, err
+	}
+	return chain.Head(), nil
 }
 
 // unfinished lists the recordings that have not got their final name.
@@ -140,6 +185,9 @@ func (s *Store) complete(id curfew.SessionID, r *replay) (seen uint64, err error
 	}
 	if err := f.Sync(); err != nil {
 		return 0, curfew.Wrap(curfew.Unavailable, err, "complete the recording of %s", id)
+	}
+	if at.chain != nil {
+		s.anchorLater(id, at.chain.Head()) // its end was written here
 	}
 	if from != whole {
 		if err := os.Rename(from, whole); err != nil {

@@ -110,6 +110,9 @@ func (s *Store) finished(w *writer, broken error) {
 	}
 	s.incomplete = s.incomplete || broken != nil
 	s.mu.Unlock()
+	if broken == nil && err == nil {
+		s.listSoon(w.head.Session)
+	}
 }
 
 // end removes the journal when every recording is whole, so that the next start

@@ -237,7 +237,6 @@ func (w *writer) spill() {
 	if !spoilt {
 		n, err = w.chunks(m, lines)
 	}
-	<-w.put
 	w.mu.Lock()
 	w.size += n
 	if err == nil && !spoilt {
@@ -248,6 +247,7 @@ func (w *writer) spill() {
 	}
 	w.announce()
 	w.mu.Unlock()
+	<-w.put // the next spill, which may have nothing to write, must not say before this one that all is in the file
 }
 
 // chunks seals lines and writes them. The caller has put's token.
