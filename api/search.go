@@ -45,7 +45,7 @@ func (s *Server) busy(ctx context.Context) (done func(), err error) {
 // answered, and counted for, from shapes alone (THREATS 14).
 func (s *Server) search(ctx context.Context, c caller, in *struct {
 	Words    string    `query:"words" required:"true" maxLength:"1000" doc:"All of them in one item; refund* is whatever begins with refund"`
-	Person   string    `query:"person"`
+	Person   string    `query:"person" doc:"By address or name; me: the caller"`
 	Resource string    `query:"resource"`
 	Since    time.Time `query:"since" doc:"Sessions opened then or later"`
 	Until    time.Time `query:"until" doc:"Sessions opened before"`
@@ -59,7 +59,9 @@ func (s *Server) search(ctx context.Context, c caller, in *struct {
 	}
 	at, behind := s.caughtUp(ctx, in.Position)
 	f := history.Filter{Resource: curfew.ResourceName(in.Resource), From: in.Since, To: in.Until, Before: in.Before}
-	if in.Person != "" {
+	if in.Person == "me" {
+		f.Principal = c.who
+	} else if in.Person != "" {
 		if f.Principal, err = s.findPerson(ctx, in.Person); err != nil {
 			return nil, err
 		}

@@ -125,7 +125,7 @@ func searches(t *testing.T, o *office) {
 	if there.Looked != absent.Looked || there.Next != absent.Next || len(there.Items) != len(absent.Items) {
 		t.Errorf("a value shows by counts: %+v, %+v", there, absent)
 	}
-	for query, want := range map[string]int{"&person=alice": 1, "&person=dana": 0, "&resource=db": 1, "&resource=other": 0,
+	for query, want := range map[string]int{"&person=alice": 1, "&person=me": 0, "&person=dana": 0, "&resource=db": 1, "&resource=other": 0,
 		"&since=2001-01-01T00:00:00Z": 1, "&until=2001-01-01T00:00:00Z": 0, "&since=2999-01-01T00:00:00Z": 0} {
 		if h, r := o.search("tom", "invoices", query); len(h.Items) != want {
 			t.Errorf("%s: %d %s", query, len(h.Items), r.text)

@@ -35,7 +35,7 @@ func (a *app) searchCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.Person, "person", "", "in sessions of this person")
+	f.StringVar(&in.Person, "person", "", "in sessions of this person; me: of yours")
 	f.StringVar(&in.Resource, "resource", "", "in sessions on this resource")
 	f.StringVar(&since, "since", "", "in sessions opened then or later")
 	f.StringVar(&until, "until", "", "in sessions opened before")
