@@ -104,6 +104,11 @@ type Installer interface {
 	Setup(ctx context.Context) (string, error)
 }
 
+// RoleChecker is a Checker that looks at what the roles on its target need there.
+type RoleChecker interface {
+	CheckRoles(ctx context.Context, roles []curfew.Permission) []Finding
+}
+
 // Checker is a Keeper that can say whether its target is set up as it should be.
 type Checker interface {
 	Check(ctx context.Context) []Finding
