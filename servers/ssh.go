@@ -99,6 +99,11 @@ func (s *SSH) unprivileged(above string) error {
 	}
 	s.User, s.Home = name, home
 	s.attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+	if g, err := user.LookupGroup("tty"); err == nil { // an sshd gives terminals to that group
+		if id, err := strconv.ParseUint(g.Gid, 10, 32); err == nil {
+			s.attr.Credential.Groups = []uint32{uint32(id)}
+		}
+	}
 	for dir := above; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) { // the way there must be passable
 		if info, err := os.Stat(dir); err == nil {
 			_ = os.Chmod(dir, info.Mode().Perm()|0o011)
