@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,12 +31,13 @@ type channel struct {
 	exit    string    // guarded by mu; "exit 0"
 }
 
-// filter sees the bytes of one program before they go on, and may change them.
+// filter stands between one program of the client's and one of the host's, and
+// carries between them what it lets through.
 type filter interface {
-	// up is what the client sends; it returns what goes to the host.
-	up(b []byte) ([]byte, error)
-	// down is what the host sends; it returns what goes to the client.
-	down(b []byte) ([]byte, error)
+	// up carries what the client sends, until there is no more.
+	up(from io.Reader, to io.Writer) error
+	// down carries what the host sends.
+	down(from io.Reader, to io.Writer) error
 	// end is called once, when both are over.
 	end()
 }
@@ -248,73 +250,83 @@ func (c *channel) pump(wg *sync.WaitGroup) {
 
 // up carries what the client sends.
 func (c *channel) up() {
-	buf := make([]byte, chunk)
-	for {
-		n, err := c.client.Read(buf)
-		if n > 0 && !c.lift(buf[:n]) {
-			_ = c.host.Close()
-			return
-		}
-		if err != nil {
-			_ = c.host.CloseWrite()
-			return
-		}
-	}
-}
-
-func (c *channel) lift(b []byte) bool {
-	c.bytes.Add(int64(len(b)))
-	if !c.r.spend(len(b)) {
-		return false
-	}
-	if c.tty != nil {
-		c.tty.typed(b)
-	}
+	var err error
 	if c.filter != nil {
-		var err error
-		if b, err = c.filter.up(b); err != nil {
-			return false
-		}
+		err = c.filter.up(metered{c, c.client}, c.host)
+	} else {
+		err = c.carry(c.host, c.client, c.lift)
 	}
-	_, err := c.host.Write(b)
-	return err == nil
+	if err == nil || errors.Is(err, io.EOF) {
+		_ = c.host.CloseWrite()
+		return
+	}
+	_ = c.host.Close()
 }
 
 // down carries what the host sends; out says that it is the program's output.
 func (c *channel) down(to io.Writer, from io.Reader, out bool) {
+	var err error
+	if c.filter != nil && out {
+		err = c.filter.down(metered{c, from}, to)
+	} else {
+		err = c.carry(to, from, c.lower)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = c.host.Close()
+	}
+}
+
+// metered is a side that counts what is read from it.
+type metered struct {
+	c    *channel
+	from io.Reader
+}
+
+var errSpent = errors.New("the session is over")
+
+func (m metered) Read(b []byte) (int, error) {
+	n, err := m.from.Read(b)
+	if m.c.bytes.Add(int64(n)); n > 0 && !m.c.r.spend(n) {
+		return 0, errSpent
+	}
+	return n, err
+}
+
+// carry moves bytes; see is shown them before they go on.
+func (c *channel) carry(to io.Writer, from io.Reader, see func([]byte) error) error {
 	buf := make([]byte, chunk)
+	from = metered{c, from}
 	for {
 		n, err := from.Read(buf)
-		if n > 0 && !c.lower(to, buf[:n], out) {
-			_ = c.host.Close()
-			return
+		if n > 0 {
+			if err := see(buf[:n]); err != nil {
+				return err
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
 		}
 		if err != nil {
-			return
+			return err
 		}
 	}
 }
 
-func (c *channel) lower(to io.Writer, b []byte, out bool) bool {
-	c.bytes.Add(int64(len(b)))
-	if !c.r.spend(len(b)) {
-		return false
+// lift looks at what is typed.
+func (c *channel) lift(b []byte) error {
+	if c.tty != nil {
+		c.tty.typed(b)
 	}
+	return nil
+}
+
+// lower records what is shown, before it is.
+func (c *channel) lower(b []byte) error {
 	switch {
 	case c.tty != nil:
-		if c.tty.printed(b) != nil {
-			return false
-		}
-	case c.filter != nil && out:
-		var err error
-		if b, err = c.filter.down(b); err != nil {
-			return false
-		}
+		return c.tty.printed(b)
 	case c.r.output:
-		if c.r.s.Observe(record.Item{Kind: record.Output, Ref: c.ref, Text: string(b)}) != nil {
-			return false
-		}
+		return c.r.s.Observe(record.Item{Kind: record.Output, Ref: c.ref, Text: string(b)})
 	}
-	_, err := to.Write(b)
-	return err == nil
+	return nil
 }

@@ -102,18 +102,6 @@ func (c *channel) say(line string) {
 	_, _ = c.client.Stderr().Write([]byte(strings.ReplaceAll(line, "\n", "\r\n") + "\r\n"))
 }
 
-// subsystem serves sftp. There is no other.
-func (c *channel) subsystem(req *ssh.Request) (string, bool) {
-	var v struct{ Name string }
-	if ssh.Unmarshal(req.Payload, &v) != nil {
-		return "", false
-	}
-	if v.Name != "sftp" {
-		return "", c.no("subsystem "+short(v.Name), "this subsystem does not go through the gateway")
-	}
-	return "", c.no("sftp", "files do not go through the gateway yet")
-}
-
 // ptyRequest is what a client says of its terminal (RFC 4254, 6.2).
 type ptyRequest struct {
 	Term                  string

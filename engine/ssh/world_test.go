@@ -85,7 +85,7 @@ func (s *site) command(g enginetest.Grant, program string, args ...string) *exec
 	secret := filepath.Join(s.home, "secret-"+g.User)
 	must(s.t, os.WriteFile(secret, []byte(g.User+"."+g.Password+"\n"), 0o600))
 	_, port, _ := net.SplitHostPort(s.Address)
-	options := []string{"-F", "none", "-o", "UserKnownHostsFile=" + filepath.Join(s.home, "known_hosts"), "-o", "StrictHostKeyChecking=yes", "-o", "NumberOfPasswordPrompts=1", "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=none", "-o", "Port=" + port}
+	options := []string{"-F", "none", "-o", "UserKnownHostsFile=" + filepath.Join(s.home, "known_hosts"), "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1", "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=none", "-o", "Port=" + port}
 	env := append(os.Environ(), "SSH_ASKPASS="+filepath.Join(s.home, "ask"), "SSH_ASKPASS_REQUIRE=force", "SECRET_FILE="+secret, "DISPLAY=none:0")
 	switch program {
 	case "ssh", "scp", "sftp":
