@@ -22,13 +22,14 @@ type channel struct {
 	ref          uint64
 	began        time.Time
 	bytes        atomic.Int64
-	filter       filter        // nil: bytes go through as they are
-	lowered      chan struct{} // closed when all that the host said has gone out; set when started
+	filter       filter // nil: bytes go through as they are
 
 	mu      sync.Mutex
-	tty     *terminal // guarded by mu until started
-	started bool      // guarded by mu
-	exit    string    // guarded by mu; "exit 0"
+	tty     *terminal     // guarded by mu until started
+	started bool          // guarded by mu
+	raised  chan struct{} // guarded by mu; closed when all that the client said has gone on; nil until started
+	lowered chan struct{} // guarded by mu; closed when all that the host said has gone out
+	exit    string        // guarded by mu; "exit 0"
 }
 
 // filter stands between one program of the client's and one of the host's, and
@@ -73,7 +74,8 @@ func (r *relay) session(nc ssh.NewChannel) {
 				_ = req.Reply(ok, nil)
 			}
 		}
-		_ = there.Close() // the client has closed the channel, or is gone
+		c.lifted() // the client has closed the channel, or is gone
+		_ = there.Close()
 	})
 	wg.Go(func() { c.answered(hostReqs) })
 	wg.Wait()
@@ -233,9 +235,24 @@ func (c *channel) over() {
 	c.r.settle(it)
 }
 
+// lifted waits until what the client sent before it closed the channel has gone on,
+// or its program does not read it.
+func (c *channel) lifted() {
+	c.mu.Lock()
+	raised := c.raised
+	c.mu.Unlock()
+	if raised == nil {
+		return
+	}
+	select {
+	case <-raised:
+	case <-time.After(leaveBound):
+	}
+}
+
 // pump starts carrying bytes.
 func (c *channel) pump(wg *sync.WaitGroup) {
-	wg.Go(c.up)
+	wg.Go(func() { defer close(c.raised); c.up() })
 	wg.Go(func() {
 		defer close(c.lowered)
 		var down sync.WaitGroup

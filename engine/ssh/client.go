@@ -2,10 +2,6 @@ package ssh
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/pbkdf2"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net"
 	"slices"
@@ -226,8 +222,8 @@ func (c *client) turnAway(err error) error {
 	return errStranger
 }
 
-// fits reports whether a secret is the one of the verifier (RFC 5802, 3). It costs
-// a slow hash, so that only a few are derived at once.
+// fits reports whether a secret is the one of the verifier. It costs a slow hash, so
+// that only a few are derived at once.
 func (e *Engine) fits(ctx context.Context, v engine.Verifier, secret string) bool {
 	select {
 	case e.hashes <- struct{}{}:
@@ -235,12 +231,5 @@ func (e *Engine) fits(ctx context.Context, v engine.Verifier, secret string) boo
 	case <-ctx.Done():
 		return false
 	}
-	salted, err := pbkdf2.Key(sha256.New, secret, v.Salt, v.Iterations, sha256.Size)
-	if err != nil {
-		return false
-	}
-	h := hmac.New(sha256.New, salted)
-	h.Write([]byte("Client Key"))
-	stored := sha256.Sum256(h.Sum(nil))
-	return subtle.ConstantTimeCompare(stored[:], v.StoredKey) == 1
+	return v.Fits(secret)
 }

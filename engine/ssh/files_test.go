@@ -189,3 +189,34 @@ func TestRsyncAndGit(t *testing.T) {
 		t.Error("rsync ran in a role that runs nothing")
 	}
 }
+
+func TestTheOldSCP(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: files()}, servers.SSHOptions{}, "")
+	s.mkdirs("up")
+	from, hash := s.random("small", 70_001)
+	there := filepath.Join(s.dir, "up", "small")
+	g := s.Grant("web/files", time.Hour)
+	if got := finish(t, s.command(g, "scp", "-O", "-q", from, "web-1@127.0.0.1:"+there)); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	same(t, from, there)
+	if out := strings.Join(said(s.items(g), record.Outcome), "\n"); !strings.Contains(out, hash) {
+		t.Errorf("not recorded: %s", out)
+	}
+	g = s.Grant("web/files", time.Hour)
+	back := filepath.Join(s.home, "dir")
+	if got := finish(t, s.command(g, "scp", "-O", "-q", "-r", "web-1@127.0.0.1:"+s.dir+"/up", back)); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	same(t, from, filepath.Join(back, "small"))
+	if out := strings.Join(said(s.items(g), record.Outcome), "\n"); !strings.Contains(out, hash) {
+		t.Errorf("not recorded: %s", out)
+	}
+	g = s.Grant("web/files", time.Hour)
+	if got := finish(t, s.command(g, "scp", "-O", "-q", "web-1@127.0.0.1:'$(touch "+s.dir+"/up/x)'", back)); got.code == 0 {
+		t.Error("a path that a shell acts on")
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "up", "x")); err == nil {
+		t.Error("a command ran in a role that runs nothing")
+	}
+}

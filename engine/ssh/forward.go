@@ -122,32 +122,41 @@ type pair struct {
 func (r *relay) join(ref uint64, began time.Time, here, there pair) {
 	var n atomic.Int64
 	var wg sync.WaitGroup
-	carry := func(to, from ssh.Channel) {
-		buf := make([]byte, chunk)
-		for {
-			k, err := from.Read(buf)
-			if k > 0 {
-				n.Add(int64(k))
-				if !r.spend(k) {
-					return
-				}
-				if _, err := to.Write(buf[:k]); err != nil {
-					return
-				}
-			}
-			if err != nil {
-				_ = to.CloseWrite()
-				return
-			}
+	side := func(to, from pair) {
+		closed := make(chan struct{})
+		wg.Go(func() { ssh.DiscardRequests(from.reqs); close(closed) })
+		if r.carry(to, from, &n) {
+			_ = to.CloseWrite()
+		} else {
+			_ = from.Close()
 		}
+		<-closed // altogether
+		_ = to.Close()
 	}
-	wg.Go(func() { carry(there, here) })
-	wg.Go(func() { carry(here, there) })
-	// A side that closes its channel altogether ends the other's too.
-	wg.Go(func() { ssh.DiscardRequests(here.reqs); _ = there.Close() })
-	wg.Go(func() { ssh.DiscardRequests(there.reqs); _ = here.Close() })
+	wg.Go(func() { side(there, here) })
+	wg.Go(func() { side(here, there) })
 	wg.Wait()
 	r.settle(record.Item{Ref: ref, Took: time.Since(began), Bytes: n.Load()})
+}
+
+// carry moves bytes until there are no more: true; or they cannot go on.
+func (r *relay) carry(to, from ssh.Channel, n *atomic.Int64) bool {
+	buf := make([]byte, chunk)
+	for {
+		k, err := from.Read(buf)
+		if k > 0 {
+			n.Add(int64(k))
+			if !r.spend(k) {
+				return false
+			}
+			if _, err := to.Write(buf[:k]); err != nil {
+				return false
+			}
+		}
+		if err != nil {
+			return true
+		}
+	}
 }
 
 // settle records how something went.

@@ -199,11 +199,14 @@ func (r rule) reaches(host string, port uint32) bool {
 // for word, where * stands for one word and a last ** for any number of them. A
 // word that * stands for means nothing to a shell and is no option.
 func (r rule) runs(command string) bool {
-	if r.all || r.text == command {
+	if r.all {
 		return true
 	}
+	if !strings.Contains(r.text, "*") {
+		return r.text == command
+	}
 	pattern, words := strings.Fields(r.text), strings.Fields(command)
-	if !strings.Contains(r.text, "*") || strings.Join(words, " ") != command {
+	if strings.Join(words, " ") != command {
 		return false
 	}
 	for i, p := range pattern {

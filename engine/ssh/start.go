@@ -36,10 +36,11 @@ func (c *channel) start(req *ssh.Request, wg *sync.WaitGroup) bool {
 	}
 	c.began = time.Now()
 	c.mu.Lock()
-	c.started, c.lowered = true, make(chan struct{})
+	c.started, c.raised, c.lowered = true, make(chan struct{}), make(chan struct{})
 	c.mu.Unlock()
 	if ok, err := c.host.SendRequest(req.Type, true, req.Payload); err != nil || !ok {
 		c.ended("refused by the host")
+		close(c.raised)
 		close(c.lowered)
 		_ = c.host.Close()
 		_ = c.client.Close()
@@ -83,7 +84,11 @@ func (c *channel) command(command string) (string, bool) {
 	if reserved(command) {
 		return "", c.no(command, "this is no command")
 	}
-	if !c.r.may.mayRun(command) {
+	isSCP, copies := c.copying(command)
+	if isSCP && !copies {
+		return "", c.no(command, "the role does not move files in this way; scp without -O may do")
+	}
+	if !isSCP && !c.r.may.mayRun(command) {
 		return "", c.no(command, "the role does not run it")
 	}
 	return command, true

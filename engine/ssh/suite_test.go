@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,12 +19,14 @@ import (
 // native is a client of the library's.
 type native struct{ *ssh.Client }
 
-func (n native) Do(ctx context.Context) error {
+func (n native) Do(ctx context.Context) error { return n.run(ctx, "true") }
+
+func (n native) run(ctx context.Context, command string) error {
 	done := make(chan error, 1)
 	go func() {
 		s, err := n.NewSession()
 		if err == nil {
-			err = s.Run("true")
+			err = s.Run(command)
 			_ = s.Close()
 		}
 		done <- err
@@ -53,7 +57,7 @@ func (s *site) dial(ctx context.Context, user, password string) (native, error) 
 }
 
 func TestEngine(t *testing.T) {
-	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{}, "")
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run anything"}}}, servers.SSHOptions{}, "")
 	enginetest.Suite{
 		World: s.World, Role: "web/true",
 		Connect: func(ctx context.Context, user, password string) (enginetest.Client, error) {
@@ -62,6 +66,13 @@ func TestEngine(t *testing.T) {
 				return nil, err
 			}
 			return c, nil
+		},
+		Mark: func(ctx context.Context, c enginetest.Client, word string) error {
+			return c.(native).run(ctx, "echo "+word+" >> "+s.dir+"/marks")
+		},
+		Marked: func(word string) (int, error) {
+			text, err := os.ReadFile(s.dir + "/marks")
+			return strings.Count(string(text), word+"\n"), err
 		},
 	}.Run(t)
 }
