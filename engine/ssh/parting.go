@@ -13,12 +13,13 @@ import (
 const (
 	partingBound = 500 * time.Millisecond // for it to hear the farewell and leave
 	partingBytes = 16 << 10               // farewells, not yet acknowledged
+	partingDrain = 50 * time.Millisecond  // for what was sent before to arrive
 )
 
 // parting is a client's connection as the cut closes it. An ssh client answers the
 // end of its program, and takes a reset instead for an error of the network: so where
 // nothing but the farewell is still under way, it has a moment to leave by itself.
-// Nothing more is written to it; where more is under way, it is reset at once.
+// Nothing more is written to it; one that does not take what was, is reset.
 type parting struct {
 	net.Conn
 	over atomic.Bool
@@ -36,11 +37,20 @@ func (p *parting) Close() error {
 	if !p.over.CompareAndSwap(false, true) {
 		return nil
 	}
-	if p.queued() > partingBytes {
-		return p.reset()
-	}
-	time.AfterFunc(partingBound, func() { _ = p.reset() })
+	p.drain(time.Now().Add(partingDrain))
 	return nil
+}
+
+// drain looks every millisecond whether little enough is under way.
+func (p *parting) drain(by time.Time) {
+	switch {
+	case p.queued() <= partingBytes:
+		time.AfterFunc(partingBound, func() { _ = p.reset() })
+	case time.Now().After(by):
+		_ = p.reset()
+	default:
+		time.AfterFunc(time.Millisecond, func() { p.drain(by) })
+	}
 }
 
 func (p *parting) reset() error {

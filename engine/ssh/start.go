@@ -57,7 +57,7 @@ func (c *channel) judge(req *ssh.Request) (what string, ok bool) {
 	switch {
 	case req.Type == "subsystem":
 		return c.subsystem(req)
-	case len(forced) > 0: // the host runs it whatever is asked for
+	case req.Type == "shell" && len(forced) > 0:
 		return forced[0].text, true
 	case req.Type == "shell":
 		if !c.r.may.has(shell) {
@@ -71,6 +71,9 @@ func (c *channel) judge(req *ssh.Request) (what string, ok bool) {
 	}
 	if len(v.Command) > maxCommand<<2 || strings.TrimSpace(v.Command) == "" || strings.ContainsRune(v.Command, 0) {
 		return "", c.no(v.Command[:min(len(v.Command), maxCommand)], "this is no command")
+	}
+	if len(forced) > 0 && !reserved(v.Command) { // the host runs it whatever is asked for
+		return forced[0].text + " # asked for: " + v.Command, true
 	}
 	return c.command(v.Command)
 }
