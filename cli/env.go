@@ -59,14 +59,11 @@ func (a *app) env(ctx context.Context, resource string, in connectArgs) error {
 	if err != nil {
 		return err
 	}
-	if cred.Engine != "postgres" {
-		return failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew knows no variables for %q", clean(cred.Engine)))
-	}
 	dir, err := a.credentialDir(g.ID, cred.Until)
 	if err != nil {
 		return err
 	}
-	env, err := postgresFiles(dir, cred)
+	env, err := clientFiles(dir, cred)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,39 @@ type keeper struct {
 
 // line is the gateway's own connection to the host as one login, kept for the cut.
 type line struct {
-	mu   sync.Mutex
-	conn ssh.Conn // guarded by mu; nil: none
+	mu    sync.Mutex
+	conn  ssh.Conn    // guarded by mu; nil: none
+	timer *time.Timer // guarded by mu; hangs up
+}
+
+// lineIdle is how long a line is kept that nobody uses: nobody stays logged in there
+// for ever, not even the gateway.
+const lineIdle = 2 * time.Minute
+
+// keep has the line hang up after a while. The caller holds mu.
+func (l *line) keep() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	conn := l.conn
+	l.timer = time.AfterFunc(lineIdle, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.conn == conn && conn != nil {
+			l.hangUp()
+		}
+	})
+}
+
+// hangUp drops the connection. The caller holds mu.
+func (l *line) hangUp() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if l.conn != nil {
+		_ = l.conn.Close()
+		l.conn = nil
+	}
 }
 
 func (k *keeper) line(login string) *line {
@@ -67,10 +98,10 @@ func (k *keeper) ask(ctx context.Context, login, errand, command string) (string
 		}
 		out, err := output(ctx, l.conn, command)
 		if err == nil {
+			l.keep()
 			return out, nil
 		}
-		_ = l.conn.Close()
-		l.conn = nil
+		l.hangUp()
 		if fresh || try > 0 || ctx.Err() != nil {
 			return "", curfew.Wrap(curfew.Unavailable, err, "%s at %s as %s", errand, k.target.Resource.Name, login).WithRule("resource.down")
 		}
@@ -298,10 +329,7 @@ func (k *keeper) Close() {
 	k.mu.Unlock()
 	for _, l := range lines {
 		l.mu.Lock()
-		if l.conn != nil {
-			_ = l.conn.Close()
-			l.conn = nil
-		}
+		l.hangUp()
 		l.mu.Unlock()
 	}
 }
