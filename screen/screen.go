@@ -23,6 +23,7 @@ type Screen struct {
 	full          bool
 	rest          string // the beginning of a sequence whose end has not come
 	done          []string
+	left          []string // what a program with the whole screen showed when it gave it back
 }
 
 // page is one of the two sets of cells.
@@ -125,6 +126,13 @@ const wide rune = -1
 func (s *Screen) Done() []string {
 	out := s.done
 	s.done = nil
+	return out
+}
+
+// Left takes what the last program with the whole screen showed when it gave it back.
+func (s *Screen) Left() []string {
+	out := s.left
+	s.left = nil
 	return out
 }
 

@@ -62,8 +62,16 @@ func (s *Screen) escape(c byte) {
 			p.y = max(0, p.y-1)
 		}
 	case 'c':
-		*p = s.blank()
+		p.reset()
 	}
+}
+
+// reset makes a page blank, in the memory that it has.
+func (p *page) reset() {
+	for _, row := range p.cells {
+		clear(row)
+	}
+	*p = page{cells: p.cells, bottom: len(p.cells) - 1}
 }
 
 func (p *page) move(s *Screen, x, y int) {
@@ -205,7 +213,10 @@ func (s *Screen) mode(args []int, final byte) {
 	for _, n := range args {
 		if n == 1049 || n == 1047 || n == 47 {
 			if final == 'h' && !s.full {
-				s.other = s.blank()
+				s.other.reset()
+			}
+			if final == 'l' && s.full {
+				s.left = s.Lines()
 			}
 			s.full = final == 'h'
 		}
