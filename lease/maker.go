@@ -54,6 +54,7 @@ type Residue struct {
 	Kept      []string `json:"kept,omitempty"`     // objects handed to a powerless account, one line each
 	Ended     int      `json:"ended,omitempty"`    // connections terminated
 	Prepared  int      `json:"prepared,omitempty"` // prepared transactions rolled back
+	Notes     []string `json:"notes,omitempty"`    // how far it was looked, and what else was seen, one line each
 	Powerless bool     `json:"powerless"`          // cannot log in, holds nothing
 	Gone      bool     `json:"gone"`               // seen to be gone: account, connections, ghosts, prepared work
 	Remains   []string `json:"remains,omitempty"`  // what stands in the way, one line each

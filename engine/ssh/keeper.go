@@ -301,7 +301,13 @@ func (k *keeper) Remove(ctx context.Context, p lease.Plan, m lease.Made) (lease.
 		if err != nil {
 			return out, err
 		}
-		out.Kept = append(out.Kept, k.told(login, before, found)...)
+		out.Notes = append(out.Notes, k.told(login, before, found)...)
+	}
+	if out.Ended > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("%d processes that sessions had left were ended", out.Ended))
+	}
+	if set, err := settingsOf(k.target.Resource); err == nil && set.Contain == byMarks && may.open() {
+		out.Notes = append(out.Notes, "processes were found by their marks: one that hid its environment or became another user would not be seen")
 	}
 	out.Gone = true
 	return out, nil

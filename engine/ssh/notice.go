@@ -125,7 +125,7 @@ func goodbye(p *access.Permit, e access.Ended) say.Notice {
 	g := p.Grant()
 	n := say.Ended(say.Ending{
 		Resource: p.Resource().Name, Role: g.Role, At: e.At, Cause: e.Cause, Grant: g.ID, Reason: e.Why,
-		Open: "What it started on the host is ended too.",
+		Open: "What it started on the host is being ended too.",
 	})
 	switch e.Cause {
 	case curfew.CauseTarget, curfew.CauseRecorder, curfew.CauseProtocol, curfew.CauseSessionCut, curfew.CauseRestart, curfew.CauseLedger, curfew.CauseClock:
