@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-tools
+.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-ssh need-tools
 
 all: build
 
@@ -38,7 +38,7 @@ unit: # four at a time: those with real servers mostly wait for them
 	@$(GO) test -short -p 4 ./...
 
 # --- everything, with real servers ---
-test: need-postgres need-tools build
+test: need-postgres need-ssh need-tools build
 	@scripts/test
 
 # --- the story, then a gateway to play with; ONCE=1 ends after the story ---
@@ -48,13 +48,16 @@ demo: need-postgres build
 need-postgres:
 	@scripts/need-postgres
 
+need-ssh:
+	@scripts/need-ssh
+
 need-tools:
 	@scripts/need-tools
 
 bench:
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
-soak: need-postgres need-tools
+soak: need-postgres need-ssh need-tools
 	@$(GO) test -tags soak -timeout 3h ./...
 
 clean:

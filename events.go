@@ -425,7 +425,8 @@ type (
 		Kept     []string      `json:"kept,omitempty"`
 		Ended    int           `json:"ended,omitempty"`
 		Prepared int           `json:"prepared,omitempty"`
-		Took     time.Duration `json:"took"` // from the grant's end to being seen gone
+		Notes    []string      `json:"notes,omitempty"` // how far it was looked, and what else was seen
+		Took     time.Duration `json:"took"`            // from the grant's end to being seen gone
 	}
 
 	// RecordingsAnchored commits to what all recordings of a node hold so far.

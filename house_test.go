@@ -20,7 +20,7 @@ const module = "github.com/curfewhq/curfew"
 // listed (an adapter) stands one step above it.
 var floors = map[string]float64{
 	".":        0,
-	"schedule": 1.1, "quorum": 1.1, "seal": 1.1,
+	"schedule": 1.1, "quorum": 1.1, "seal": 1.1, "screen": 1.1,
 	"policy": 1.3, "say": 1.3,
 	"ledger": 2.1, "shelf": 2.1, "deadline": 2.1,
 	"vault": 2.3, "config": 2.3,
@@ -29,7 +29,7 @@ var floors = map[string]float64{
 	"lease": 3.5, "retention": 3.5,
 	"session": 3.7,
 	"engine":  4, "identity": 4.1,
-	"engine/postgres/judge": 4.9, "engine/postgres": 5, "engine/toyline": 5,
+	"engine/postgres/judge": 4.9, "engine/postgres": 5, "engine/ssh": 5, "engine/toyline": 5,
 	"client":  6.1,
 	"gateway": 6.3, "api": 6.3, "metrics": 6.3,
 	"cli":     6.5,

@@ -138,7 +138,7 @@ func (s *Server) grant(ctx context.Context, g history.Grant, position uint64) cl
 	if !g.EndedAt.IsZero() {
 		out.Receipt = say.Receipt(say.Sum{
 			Asked: g.Duration, Started: g.Started, Ended: g.EndedAt, Verified: g.Verified, Live: out.Sessions, Sessions: g.Used.Sessions,
-			Statements: g.Used.Statements, Refused: g.Used.Refused, Rows: g.Used.Rows, Cut: g.Used.Cut, Kept: g.Kept, Trouble: g.Trouble,
+			Statements: g.Used.Statements, Refused: g.Used.Refused, Rows: g.Used.Rows, Cut: g.Used.Cut, Kept: g.Kept, Notes: g.Notes, Trouble: g.Trouble,
 		})
 	}
 	return out

@@ -13,7 +13,7 @@ func (a *app) addCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add --setup RESOURCE", Short: "Print what the owner of a target runs once, so that the gateway's login there needs no rights",
 		Long:    "With --setup, print what the owner of a target runs there once, so that the gateway's own\nlogin can make and remove this deployment's temporary accounts and nothing else.\nThe resource stands in curfew.yaml already, with the login that is to call it.",
-		Example: "  curfew add --setup orders-db > setup.sql\n  psql -U postgres -d orders -v ON_ERROR_STOP=1 -f setup.sql",
+		Example: "  curfew add --setup orders-db > setup.sql\n  psql -U postgres -d orders -v ON_ERROR_STOP=1 -f setup.sql\n  curfew add --setup web-1 > setup.sh\n  ssh root@web-1 sh -s deploy < setup.sh",
 		Args:    between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !setup {

@@ -63,7 +63,10 @@ type app struct {
 	in    *bufio.Reader
 	color bool
 	live  bool // stderr is a terminal that can redraw a line
+	draw  bool // stdout is a terminal on which a recording plays
 	width int  // of the terminal that stdout is; 0: it is none, and nothing is cut
+
+	screens screens // of the session that is shown
 }
 
 func newApp(p Parts) *app {

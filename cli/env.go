@@ -75,9 +75,6 @@ func (a *app) env(ctx context.Context, resource string, in connectArgs) error {
 
 // printEnv keeps a credential in files and prints the variables that lead to it.
 func (a *app) printEnv(cred client.Credential, out envJSON, name string, note func()) error {
-	if cred.Engine != "postgres" {
-		return failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew knows no variables for %q", clean(cred.Engine)))
-	}
 	for _, s := range []string{cred.Host, cred.Database, cred.User} {
 		if clean(s) != s { // it is printed as it is, for a shell to read
 			return failed(exitFailed, "credential.text", "the gateway gave a credential that no terminal should see: "+clean(s))
@@ -87,7 +84,7 @@ func (a *app) printEnv(cred client.Credential, out envJSON, name string, note fu
 	if err != nil {
 		return err
 	}
-	env, err := postgresFiles(dir, cred)
+	env, err := clientFiles(dir, cred)
 	if err != nil {
 		return err
 	}

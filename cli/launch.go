@@ -26,25 +26,22 @@ type launch struct {
 // secret is in its arguments or its environment: it reads a file that only this
 // account can read, and that is gone afterwards.
 func (a *app) start(ctx context.Context, c *client.Client, g client.Grant, cred client.Credential, l launch) error {
-	if cred.Engine != "postgres" {
-		return failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew cannot start a client for %q", clean(cred.Engine)), "curfew env "+clean(g.Resource)+" --json")
-	}
-	argv := l.args
-	if l.native {
-		argv = append([]string{"psql", "-v", "PROMPT1=" + a.psqlPrompt(g.ID), "-v", "PROMPT2=" + "%/ %R%# "}, l.args...)
-	}
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		return failed(exitFailed, "client.missing", clean(argv[0])+" is not on this machine's path", "curfew env "+clean(g.Resource))
-	}
 	dir, err := os.MkdirTemp("", "curfew-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the credential: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	env, err := postgresFiles(dir, cred)
+	env, err := clientFiles(dir, cred)
 	if err != nil {
 		return err
+	}
+	argv := l.args
+	if l.native {
+		argv = a.nativeArgs(dir, g, cred, l.args)
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return failed(exitFailed, "client.missing", clean(argv[0])+" is not on this machine's path", "curfew env "+clean(g.Resource))
 	}
 	if cred.Once { // it is worthless after that, and only at the start of use before
 		t := time.AfterFunc(max(cred.Until.Sub(a.now()), 0)+time.Second, func() { _ = os.Remove(filepath.Join(dir, passName)) })

@@ -257,11 +257,13 @@ var errHeld = errors.New("as much is held as is held at a time")
 func (a *app) load(ctx context.Context, c *client.Client, session string, from start) (tape, offsets, error) {
 	var t tape
 	var o offsets
+	a.screens = screens{}
 	err := c.Transcript(ctx, session, func(it client.Item) error {
 		at := o.next(it)
 		t.began = o.began
 		if at < from.offset(o.began, a.now().Location()) {
 			t.before++
+			a.screens.feed(it)
 			return nil
 		}
 		if t.held > heldBound {
@@ -295,6 +297,8 @@ func (a *app) play(ctx context.Context, c *client.Client, session string, from s
 	if len(t.items) == 0 {
 		return a.beyond(session, from, o)
 	}
+	a.draw = true
+	shown := -1
 	keys, back, err := a.keys()
 	if err != nil {
 		return err
@@ -305,7 +309,13 @@ func (a *app) play(ctx context.Context, c *client.Client, session string, from s
 	}
 	p := player{
 		tape: t, idle: idle, speed: speed, keys: keys,
-		show: func(i int) { _ = a.said(stamp(t.at[i]), t.items[i]) },
+		show: func(i int) {
+			if i != shown+1 {
+				a.rewind(t.items[:i])
+			}
+			shown = i
+			_ = a.said(stamp(t.at[i]), t.items[i])
+		},
 		tell: func(text string) { a.outf("%s\n", a.dim(text)) },
 	}
 	if from.kind != fromBeginning {

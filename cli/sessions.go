@@ -104,6 +104,7 @@ func (a *app) watchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.draw = !a.opt.json && isTerminal(a.parts.Stdout)
 			return c.Watch(cmd.Context(), args[0], a.item)
 		},
 	}
@@ -136,6 +137,9 @@ func (a *app) item(it client.Item) error {
 
 // said shows an item as text behind its time, which is nine places wide.
 func (a *app) said(head string, it client.Item) error {
+	if a.terminal(it) {
+		return nil
+	}
 	switch it.Kind {
 	case "statement":
 		a.outf("%s%s\n", head, block(it.Text, "         "))

@@ -42,6 +42,7 @@ func resourceShape() shape {
 		key{name: "accepts", about: "The digest of what the target gives everybody and you accept.", example: `"9f86d081884c7d65"`, shape: checked(checkDigest, "^[0-9a-f]{8,64}$")},
 		key{name: "database", about: "The database, where the engine has several.", example: `"orders"`, shape: checked(checkDisplay, "")},
 		key{name: "tls", about: "How the target proves who it is, in the engine's terms.", example: `"verify"`, shape: shape{form: free}},
+		key{name: "host key", about: "How an SSH host proves who it is: its public key, or the key's fingerprint; several while it is changed.", example: `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0FvSDHcbjFAAo3Am6yZJrAxZVHGcC9J1oB8xAAAAAA"`, shape: many(checked(checkDisplay, ""))},
 		key{name: "options", about: "The engine's other options.", example: `{"pool": 4}`, shape: shape{form: free}},
 	)
 }

@@ -198,7 +198,7 @@ func resource(e entry) curfew.Resource {
 	for _, o := range entries(n.get("options")) {
 		options[o.key] = plain(o.value)
 	}
-	for _, key := range []string{"database", "tls"} {
+	for _, key := range []string{"database", "tls", "host key"} {
 		if v := n.get(key); v != nil {
 			options[key] = plain(v)
 		}

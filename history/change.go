@@ -264,7 +264,7 @@ func changeLease(d Docs, e curfew.Event, lease string, entry *Entry) error {
 	}
 	return edit(d, DocGrant, string(entry.Grant), func(g *Grant) error {
 		if e.Kind == curfew.KindLeaseVerified {
-			return with(e, func(b curfew.LeaseVerified) error { g.Trouble, g.Kept = "", b.Kept; return nil })
+			return with(e, func(b curfew.LeaseVerified) error { g.Trouble, g.Kept, g.Notes = "", b.Kept, b.Notes; return nil })
 		}
 		return with(e, func(b curfew.LeaseTrouble) error { g.Trouble = b.What; return nil })
 	})

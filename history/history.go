@@ -52,6 +52,7 @@ type Grant struct {
 	Account  string           `json:"account,omitempty"`
 	Trouble  string           `json:"trouble,omitempty"`
 	Kept     []string         `json:"kept,omitempty"`
+	Notes    []string         `json:"notes,omitempty"` // what else was seen when it was removed
 	Used     Used             `json:"used,omitzero"`
 }
 

@@ -54,6 +54,7 @@ type Residue struct {
 	Kept      []string `json:"kept,omitempty"`     // objects handed to a powerless account, one line each
 	Ended     int      `json:"ended,omitempty"`    // connections terminated
 	Prepared  int      `json:"prepared,omitempty"` // prepared transactions rolled back
+	Notes     []string `json:"notes,omitempty"`    // how far it was looked, and what else was seen, one line each
 	Powerless bool     `json:"powerless"`          // cannot log in, holds nothing
 	Gone      bool     `json:"gone"`               // seen to be gone: account, connections, ghosts, prepared work
 	Remains   []string `json:"remains,omitempty"`  // what stands in the way, one line each
@@ -102,6 +103,11 @@ type Finding struct {
 type Installer interface {
 	// Setup is what the target's owner runs, in the target's own language. It holds no secret.
 	Setup(ctx context.Context) (string, error)
+}
+
+// RoleChecker is a Checker that looks at what the roles on its target need there.
+type RoleChecker interface {
+	CheckRoles(ctx context.Context, roles []curfew.Permission) []Finding
 }
 
 // Checker is a Keeper that can say whether its target is set up as it should be.

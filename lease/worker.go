@@ -274,7 +274,7 @@ func (w *worker) remove(ctx context.Context) {
 		total.Prepared += residue.Prepared
 		if err == nil && residue.Gone {
 			w.tell(ctx, access.LeaseVerified{LeaseVerified: curfew.LeaseVerified{
-				Lease: w.plan.Lease, Kept: total.Kept, Ended: total.Ended, Prepared: total.Prepared, Took: time.Since(w.endedAt).Round(time.Microsecond),
+				Lease: w.plan.Lease, Kept: total.Kept, Ended: total.Ended, Prepared: total.Prepared, Notes: residue.Notes, Took: time.Since(w.endedAt).Round(time.Microsecond),
 			}})
 			return
 		}

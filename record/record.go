@@ -42,6 +42,13 @@ const (
 	Held   Kind = "held"
 	Notice Kind = "notice" // what Curfew told the client
 	Cancel Kind = "cancel"
+	// Output is what the program that the statement with the same Ref started has shown, on a
+	// terminal or, where the policy has results recorded, elsewhere: raw, for an emulator, never
+	// for a terminal. Input is what was typed to it and shown; Resize its terminal's new
+	// size, "80x24", which at first is the statement's Tag.
+	Output Kind = "output"
+	Input  Kind = "input"
+	Resize Kind = "resize"
 	Closed Kind = "closed"
 	// Broken ends a recording whose gateway ended first: Text says what may be
 	// missing. Its Code is "journal" if more is missing, or may be, than a crash can cost.

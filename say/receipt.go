@@ -15,6 +15,7 @@ type Sum struct {
 	Sessions, Cut             int
 	Statements, Refused, Rows int64
 	Kept                      []string // what was left behind and where it went
+	Notes                     []string // how far it was looked, and what else was seen
 	Trouble                   string   // what stands in the way of its removal
 }
 
@@ -48,6 +49,9 @@ func left(s Sum) string {
 	text := ""
 	if len(s.Kept) > 0 {
 		text = " " + upper(count(int64(len(s.Kept)), "object")) + " went to a powerless account: " + Clean(strings.Join(s.Kept, ", "), 300) + "."
+	}
+	if len(s.Notes) > 0 {
+		text += " " + upper(Clean(strings.Join(s.Notes, "; "), 400)) + "."
 	}
 	switch {
 	case !s.Verified.IsZero():

@@ -19,6 +19,9 @@ func TestReceipts(t *testing.T) {
 		"Not used in 18 min of 45 min. 1 object went to a powerless account: table x\\n → y. Seen to be gone at the target 2 h after the end.": func(s *Sum) {
 			s.Sessions, s.Kept, s.Verified = 0, []string{"table x\n → y"}, s.Ended.Add(2*time.Hour)
 		},
+		"Used 18 min of 45 min, 2 sessions, 14 statements, 38 rows, 1 refused. 2 processes were ended; the crontab changed. Seen to be gone at the target 1.0 s after the end.": func(s *Sum) {
+			s.Notes, s.Verified = []string{"2 processes were ended", "the crontab changed"}, s.Ended.Add(time.Second)
+		},
 		"Never used: it ended before it began. Not gone at the target yet: it does not answer.": func(s *Sum) {
 			s.Started, s.Trouble = time.Time{}, "it does not answer"
 		},

@@ -33,9 +33,9 @@ func (s *Session) plan(now time.Time, moved bool) {
 	}
 	end := s.parts.Permit.End()
 	left := end.Sub(now.Round(0))
-	if moved {
+	if moved && !s.end.Equal(end) { // a move is told of when it is decided, and again when it is written
 		s.notice.Store(nil)
-		if !s.end.IsZero() && !s.end.Equal(end) {
+		if !s.end.IsZero() {
 			s.notice.Store(&Notice{End: end, Left: left, Moved: true})
 		}
 		s.end = end

@@ -4,12 +4,13 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/engine/postgres"
+	"github.com/curfewhq/curfew/engine/ssh"
 )
 
 // engines are the protocols that this binary speaks.
-func engines() map[curfew.EngineType]engine.Engine {
+func engines(keys ssh.Keys) map[curfew.EngineType]engine.Engine {
 	all := map[curfew.EngineType]engine.Engine{}
-	for _, e := range []engine.Engine{postgres.New()} {
+	for _, e := range []engine.Engine{postgres.New(), ssh.New(keys)} {
 		all[e.Type()] = e
 	}
 	return all

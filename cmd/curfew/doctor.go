@@ -73,6 +73,18 @@ func (r *running) setup(ctx context.Context, name curfew.ResourceName) (string, 
 	return installer.Setup(ctx)
 }
 
+// permissions are what the roles on a resource say.
+func (r *running) permissions(res curfew.Resource) (out []curfew.Permission) {
+	r.access.View(func(st *access.State) {
+		for name, role := range st.Config.Roles {
+			if p, err := st.Permission(name); err == nil && role.Covers(res) {
+				out = append(out, p)
+			}
+		}
+	})
+	return out
+}
+
 // examine checks one target, by an errand that is audited.
 func (r *running) examine(ctx context.Context, res curfew.Resource, by curfew.Principal) []client.Finding {
 	what := "resource " + string(res.Name)
@@ -86,7 +98,11 @@ func (r *running) examine(ctx context.Context, res curfew.Resource, by curfew.Pr
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var out []client.Finding
-	for _, f := range checker.Check(ctx) {
+	findings := checker.Check
+	if by, ok := checker.(lease.RoleChecker); ok {
+		findings = func(ctx context.Context) []lease.Finding { return by.CheckRoles(ctx, r.permissions(res)) }
+	}
+	for _, f := range findings(ctx) {
 		out = append(out, client.Finding{What: what, OK: f.OK, Warn: f.Warn, Text: f.Text, Fix: f.Fix})
 	}
 	return out

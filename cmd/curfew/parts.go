@@ -27,20 +27,25 @@ func (r *running) openDoors() error {
 		return err
 	}
 	r.dialer = &reach.Dialer{}
-	addresses := []string{r.opt.http, r.opt.postgres}
-	if r.opt.metrics != "" {
-		addresses = append(addresses, r.opt.metrics)
-	}
-	for _, address := range addresses {
-		ln, err := net.Listen("tcp", address)
-		if err != nil {
-			return curfew.Wrap(curfew.Unavailable, err, "listen on %s", address).WithFix("stop what uses it, or choose another address: curfew up --help")
+	for _, d := range []struct {
+		to      *net.Listener
+		address string
+	}{{&r.doors.http, r.opt.http}, {&r.doors.postgres, r.opt.postgres}, {&r.doors.ssh, r.opt.ssh}, {&r.doors.metrics, r.opt.metrics}} {
+		if d.address == "" {
+			continue
 		}
-		r.closeLater(func() error { _ = ln.Close(); return nil })
-		r.dialer.Own(ln.Addr())
-		r.doors = append(r.doors, ln)
+		if *d.to, err = net.Listen("tcp", d.address); err != nil {
+			return curfew.Wrap(curfew.Unavailable, err, "listen on %s", d.address).WithFix("stop what uses it, or choose another address: curfew up --help")
+		}
+		r.closeLater(func() error { _ = (*d.to).Close(); return nil })
+		r.dialer.Own((*d.to).Addr())
 	}
-	r.engines = engines()
+	keys, err := openSSHKeys(r.node.Folder(), append(append([]string(nil), r.certs.names...), r.opt.names...))
+	if err != nil {
+		return err
+	}
+	r.sshKey = keys.known()
+	r.engines = engines(keys.Keys)
 	r.access.View(func(st *access.State) {
 		for _, res := range st.Config.Resources { // they were checked when they were written; an engine may want to prepare
 			if e := r.engines[res.Type]; e != nil {
@@ -73,21 +78,28 @@ func (r *running) baseURL() string {
 	if loopback(r.opt.http) {
 		scheme = "http"
 	}
-	return scheme + "://" + r.doors[0].Addr().String()
+	return scheme + "://" + r.doors.http.Addr().String()
 }
 
 func (r *running) api() http.Handler {
-	host, _, _ := net.SplitHostPort(r.doors[1].Addr().String())
-	apiHost, _, _ := net.SplitHostPort(r.doors[0].Addr().String())
-	door := api.Door{Host: host, Port: r.doors[1].Addr().(*net.TCPAddr).Port}
-	door.CA = r.certs.authority
+	apiHost, _, _ := net.SplitHostPort(r.doors.http.Addr().String())
+	doors := map[curfew.EngineType]api.Door{"postgres": doorOf(r.doors.postgres, r.certs.authority)}
+	if r.doors.ssh != nil {
+		doors["ssh"] = doorOf(r.doors.ssh, r.sshKey)
+	}
 	hosts := append(append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
-		Doors: map[curfew.EngineType]api.Door{"postgres": door}, Hosts: hosts,
+		Doors: doors, Hosts: hosts,
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 	})
+}
+
+// doorOf is a listener as clients reach it, and how it proves what it is.
+func doorOf(ln net.Listener, proof string) api.Door {
+	a := ln.Addr().(*net.TCPAddr) // they all listen on TCP
+	return api.Door{Host: a.IP.String(), Port: a.Port, CA: proof}
 }
 
 // genesis is the key that offline verification starts from.

@@ -54,7 +54,8 @@ type running struct {
 	engines  map[curfew.EngineType]engine.Engine
 	gateway  *gateway.Gateway
 	dialer   *reach.Dialer
-	doors    []net.Listener
+	doors    struct{ http, postgres, ssh, metrics net.Listener } // nil: not listened on
+	sshKey   string                                              // what SSH clients are to expect
 	certs    certificates
 	closers  []func() error
 }
@@ -234,21 +235,24 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 	g.run("api", func() error {
 		var err error
 		if server.TLSConfig != nil {
-			err = server.ServeTLS(r.doors[0], "", "")
+			err = server.ServeTLS(r.doors.http, "", "")
 		} else {
-			err = server.Serve(r.doors[0])
+			err = server.Serve(r.doors.http)
 		}
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil
 		}
 		return err
 	})
-	if len(r.doors) > 2 {
+	if r.doors.metrics != nil {
 		m := metrics.New(r.access)
 		g.run("counting", func() error { return m.Run(ctx) })
-		g.run("metrics", func() error { return serveMetrics(ctx, r.doors[2], m.Handler()) })
+		g.run("metrics", func() error { return serveMetrics(ctx, r.doors.metrics, m.Handler()) })
 	}
-	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors[1], r.engines["postgres"]) })
+	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors.postgres, r.engines["postgres"]) })
+	if r.doors.ssh != nil {
+		g.run("ssh", func() error { return r.gateway.Serve(ctx, r.doors.ssh, r.engines["ssh"]) })
+	}
 }
 
 // serveMetrics answers Prometheus until ctx ends.
@@ -316,12 +320,16 @@ func (r *running) firstLink(ctx context.Context) (string, error) {
 // announce says where everything is.
 func (r *running) announce(link string) error {
 	base := r.baseURL()
-	lines := []string{"api " + base, "postgres " + r.doors[1].Addr().String()}
-	if len(r.doors) > 2 {
-		lines = append(lines, "metrics http://"+r.doors[2].Addr().String()+"/metrics")
+	lines := []string{"api " + base, "postgres " + r.doors.postgres.Addr().String()}
+	if r.doors.metrics != nil {
+		lines = append(lines, "metrics http://"+r.doors.metrics.Addr().String()+"/metrics")
 	}
 	fmt.Fprintf(os.Stderr, "Curfew is up. Deployment %s, %d events in the ledger.\n  API         %s\n  PostgreSQL  %s\n",
-		r.node.Signer().Deployment(), r.ledger.Head().Size, base, r.doors[1].Addr())
+		r.node.Signer().Deployment(), r.ledger.Head().Size, base, r.doors.postgres.Addr())
+	if r.doors.ssh != nil {
+		lines = append(lines, "ssh "+r.doors.ssh.Addr().String())
+		fmt.Fprintf(os.Stderr, "  SSH         %s\n", r.doors.ssh.Addr())
+	}
 	if link != "" {
 		lines = append(lines, "link "+base+"/join#"+link)
 		fmt.Fprintf(os.Stderr, "  First sign-in (one use, %d min): curfew login '%s/join#%s'\n", int(linkLife.Minutes()), base, link)

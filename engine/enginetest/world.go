@@ -170,7 +170,9 @@ func (w *World) populate(ctx context.Context, opt Options) error {
 		}
 		w.people = append(w.people, who)
 	}
-	opt.Resource.Login = "file:login"
+	if opt.Login != "" {
+		opt.Resource.Login = "file:login"
+	}
 	c := curfew.Config{
 		Groups:    map[curfew.GroupName][]curfew.Principal{"people": w.people, curfew.Administrators: {w.admin}},
 		Resources: map[curfew.ResourceName]curfew.Resource{opt.Resource.Name: opt.Resource},

@@ -1,0 +1,265 @@
+// Package screen is a terminal's screen without a terminal: it takes what a program
+// printed, with its escape sequences, and says what one would have read. What it
+// gives back holds no control character and acts on nothing. It is pure.
+package screen
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Bounds of a screen, whatever its program says.
+const (
+	maxColumns = 500
+	maxRows    = 300
+	maxDone    = 10_000 // lines that nobody has taken yet
+	maxRest    = 4 << 10
+)
+
+// Screen is a screen and what is on it.
+type Screen struct {
+	columns, rows int
+	main, other   page // other is what programs have that take the whole screen
+	full          bool
+	rest          string // the beginning of a sequence whose end has not come
+	done          []string
+	left          []string // what a program with the whole screen showed when it gave it back
+}
+
+// page is one of the two sets of cells.
+type page struct {
+	cells       [][]rune // 0: blank
+	x, y        int
+	savedX      int
+	savedY      int
+	top, bottom int // the rows that scroll
+	wrap        bool
+}
+
+// New makes a blank screen; sizes out of bounds are brought into them.
+func New(columns, rows int) *Screen {
+	s := &Screen{}
+	s.columns, s.rows = bounded(columns, rows)
+	s.main, s.other = s.blank(), s.blank()
+	return s
+}
+
+func bounded(columns, rows int) (int, int) {
+	if columns <= 0 {
+		columns = 80
+	}
+	if rows <= 0 {
+		rows = 24
+	}
+	return min(columns, maxColumns), min(rows, maxRows)
+}
+
+func (s *Screen) blank() page {
+	p := page{cells: make([][]rune, s.rows), bottom: s.rows - 1}
+	for i := range p.cells {
+		p.cells[i] = make([]rune, s.columns)
+	}
+	return p
+}
+
+// Full reports whether a program has the whole screen.
+func (s *Screen) Full() bool { return s.full }
+
+// Size is how large it is.
+func (s *Screen) Size() (columns, rows int) { return s.columns, s.rows }
+
+func (s *Screen) page() *page {
+	if s.full {
+		return &s.other
+	}
+	return &s.main
+}
+
+// Resize gives it another size; what does not fit is lost, as at a terminal.
+func (s *Screen) Resize(columns, rows int) {
+	s.columns, s.rows = bounded(columns, rows)
+	for _, p := range []*page{&s.main, &s.other} {
+		old := *p
+		drop := max(0, old.y-s.rows+1) // the cursor's row stays
+		*p = s.blank()
+		for i := range p.cells {
+			if i+drop < len(old.cells) {
+				copy(p.cells[i], old.cells[i+drop])
+			}
+		}
+		p.x, p.y = min(old.x, s.columns-1), min(old.y-drop, s.rows-1)
+	}
+}
+
+// Lines is what is to be read now, a row each, without blanks at the end.
+func (s *Screen) Lines() []string {
+	p := s.page()
+	out := make([]string, len(p.cells))
+	last := 0
+	for i := range p.cells {
+		if out[i] = p.line(i); out[i] != "" {
+			last = i + 1
+		}
+	}
+	return out[:last]
+}
+
+func (p *page) line(i int) string {
+	var b strings.Builder
+	for _, c := range p.cells[i] {
+		switch c {
+		case 0:
+			b.WriteByte(' ')
+		case wide: // the second half of the one before
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// wide stands in the cell behind a character of two cells.
+const wide rune = -1
+
+// Done takes the lines that have been finished since it was last asked: rows that
+// the cursor has left downwards, outside of programs that have the whole screen.
+func (s *Screen) Done() []string {
+	out := s.done
+	s.done = nil
+	return out
+}
+
+// Left takes what the last program with the whole screen showed when it gave it back.
+func (s *Screen) Left() []string {
+	out := s.left
+	s.left = nil
+	return out
+}
+
+// Finish takes what is left: the row that the cursor is on.
+func (s *Screen) Finish() []string {
+	s.full = false
+	if text := s.main.line(s.main.y); text != "" {
+		s.finish(text)
+		clear(s.main.cells[s.main.y])
+	}
+	return s.Done()
+}
+
+func (s *Screen) finish(text string) {
+	if s.done = append(s.done, text); len(s.done) > maxDone {
+		s.done = s.done[1:]
+	}
+}
+
+// Write shows text.
+func (s *Screen) Write(text string) {
+	text = s.rest + text
+	s.rest = ""
+	for len(text) > 0 {
+		if text[0] == 0x1b {
+			n, whole := s.sequence(text)
+			if !whole && len(text) < maxRest {
+				s.rest = text
+				return
+			}
+			text = text[max(n, 1):]
+			continue
+		}
+		n := strings.IndexByte(text, 0x1b)
+		if n < 0 {
+			n = len(text)
+		}
+		for _, r := range text[:n] {
+			s.put(r)
+		}
+		text = text[n:]
+	}
+}
+
+// put shows one character, or does what a control character says.
+func (s *Screen) put(r rune) {
+	p := s.page()
+	switch r {
+	case '\r':
+		p.x, p.wrap = 0, false
+	case '\n', '\v', '\f':
+		s.feed()
+	case '\b':
+		p.x, p.wrap = max(0, p.x-1), false
+	case '\t':
+		p.x = min((p.x/8+1)*8, s.columns-1)
+	default:
+		s.show(r)
+	}
+}
+
+func (s *Screen) show(r rune) {
+	if !unicode.IsPrint(r) || unicode.In(r, unicode.Mn, unicode.Me) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn, unicode.Me) {
+			return // it would be seen nowhere, or act
+		}
+		r = unicode.ReplacementChar
+	}
+	p := s.page()
+	n := width(r)
+	if p.wrap || p.x+n > s.columns {
+		s.feed()
+		p.x, p.wrap = 0, false
+	}
+	p.cells[p.y][p.x] = r
+	if n == 2 && p.x+1 < s.columns {
+		p.cells[p.y][p.x+1] = wide
+	}
+	if p.x += n; p.x >= s.columns {
+		p.x, p.wrap = s.columns-1, true
+	}
+}
+
+// width is how many cells a character takes: two of the East Asian wide ones.
+func width(r rune) int {
+	switch {
+	case r >= 0x1100 && r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff,
+		r >= 0xfe30 && r <= 0xfe6f, r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6, r >= 0x1f300 && r <= 0x1faff, r >= 0x20000 && r <= 0x3fffd:
+		return 2
+	}
+	return 1
+}
+
+// feed moves the cursor down a row, and what is there up if there is none.
+func (s *Screen) feed() {
+	p := s.page()
+	if !s.full {
+		s.finish(p.line(p.y))
+	}
+	p.wrap = false
+	if p.y == p.bottom {
+		p.scroll(p.top, p.bottom, 1)
+	} else {
+		p.y = min(p.y+1, s.rows-1)
+	}
+}
+
+// scroll moves the rows from top to bottom up by n, down if it is negative.
+func (p *page) scroll(top, bottom, n int) {
+	for range min(abs(n), bottom-top+1) {
+		if n > 0 {
+			first := p.cells[top]
+			copy(p.cells[top:bottom], p.cells[top+1:bottom+1])
+			p.cells[bottom] = first
+			clear(first)
+		} else {
+			last := p.cells[bottom]
+			copy(p.cells[top+1:bottom+1], p.cells[top:bottom])
+			p.cells[top] = last
+			clear(last)
+		}
+	}
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
