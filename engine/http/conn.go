@@ -101,7 +101,7 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 		return
 	}
 	server := http.Server{
-		Handler: &handler{engine: e, gate: gate, secure: spoken != net.Conn(c)}, ReadHeaderTimeout: helloBound, IdleTimeout: idleBound, MaxHeaderBytes: headerBytes,
+		Handler: &handler{engine: e, gate: gate, secure: spoken != net.Conn(c)}, ReadHeaderTimeout: helloBound, IdleTimeout: idleBound, MaxHeaderBytes: headerBytes, DisableGeneralOptionsHandler: true,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return context.WithValue(ctx, callerKey{}, c) },
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    quiet(),
