@@ -147,13 +147,10 @@ func (r *run) serve(w http.ResponseWriter, req *http.Request, secure, own bool) 
 		return
 	}
 	defer x.finish()
-	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), exchangeKey{}, x))
-	defer cancel(nil)
-	stop := context.AfterFunc(r.s.Context(), func() { cancel(context.Cause(r.s.Context())) })
-	defer stop()
 	out := &answer{ResponseWriter: w, exchange: x}
 	defer out.close()
-	r.proxy.ServeHTTP(out, req.WithContext(ctx))
+	// The cut resets the target's connections after the farewell, and that ends this.
+	r.proxy.ServeHTTP(out, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
 }
 
 type exchangeKey struct{}
