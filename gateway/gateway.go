@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -40,6 +41,8 @@ type Parts struct {
 	TLS        *tls.Config     // nil: plain, on loopback only
 	Notices    []time.Duration // nil: 5 minutes and 1 minute
 	Log        *slog.Logger
+	// Introductions signs what applications are told of who is asking; nil: they are told nothing signed.
+	Introductions ed25519.PrivateKey
 }
 
 // Gateway is the door. Lease makes the accounts that its sessions use.

@@ -75,6 +75,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			WithFix("each application has a name of its own: NAME.%s", strings.TrimPrefix(r.Host, "www.")))
 		return
 	}
+	if path, ours := strings.CutPrefix(r.URL.Path, ownPath); ours {
+		h.ours(w, r, path)
+		return
+	}
 	id, secret, own, given := credential(r.Header)
 	if !given {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="Curfew"`)
@@ -99,6 +103,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	run.serve(w, r, h.secure, own)
 }
 
+// ownPath begins what the gateway itself answers on every application's name.
+const ownPath = "/.curfew/"
+
+// ours answers what is no application's.
+func (h *handler) ours(w http.ResponseWriter, r *http.Request, path string) {
+	by, ok := h.gate.(engine.Introducer)
+	if path != "keys" || r.Method != http.MethodGet || !ok {
+		problem(w, r, http.StatusNotFound, curfew.Errorf(curfew.NotFound, "there is nothing here").WithFix("%skeys are the keys that Curfew-Identity is checked with", ownPath))
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(by.Keys())
+}
+
 // exchange is one request and its answer.
 type exchange struct {
 	run    *run
@@ -110,6 +129,7 @@ type exchange struct {
 	own    bool   // the client's own Authorization may go on
 	host   string // as the client named it
 	from   string
+	token  string // who is asking, signed; "" if it is not said
 	sent   counter
 	back   counter
 	status int
@@ -136,6 +156,10 @@ func (r *run) serve(w http.ResponseWriter, req *http.Request, secure, own bool) 
 		if r.s.Observe(it) == nil {
 			problem(w, req, statusOf(err), err)
 		}
+		return
+	}
+	if x.token, err = r.introduction(req.Context()); err != nil {
+		problem(w, req, statusOf(err), err)
 		return
 	}
 	it := record.Item{Kind: record.Statement, Ref: x.ref, Text: text}

@@ -69,6 +69,9 @@ func (x *exchange) outgoing(h http.Header) {
 	h.Set("Curfew-Principal", string(p.Grant().Principal))
 	h.Set("Curfew-Role", string(p.Grant().Role))
 	h.Set("Curfew-Grant", string(p.Grant().ID))
+	if x.token != "" {
+		h.Set("Curfew-Identity", x.token)
+	}
 	if x.method == upgrade {
 		h.Del("Sec-Websocket-Extensions") // frames are read as they are
 	}

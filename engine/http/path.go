@@ -50,6 +50,9 @@ func canonical(sent string) (string, error) {
 			out = append(out, p)
 		}
 	}
+	if len(out) > 0 && strings.EqualFold(out[0], ".curfew") {
+		return "", curfew.Errorf(curfew.Denied, "what begins with /.curfew is the gateway's own").WithRule("request.path")
+	}
 	return "/" + strings.Join(out, "/"), nil
 }
 

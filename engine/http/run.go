@@ -36,23 +36,26 @@ type slot struct {
 
 // run is a session: the requests with one credential.
 type run struct {
-	engine  *Engine
-	id      curfew.CredentialID
-	s       *session.Session
-	may     permission
-	set     settings
-	proof   [sha256.Size]byte // of the secret that opened it
-	clients *bundle
-	targets *bundle
-	proxy   *httputil.ReverseProxy
-	inject  func(http.Header)
-	ref     atomic.Uint64
+	engine    *Engine
+	id        curfew.CredentialID
+	s         *session.Session
+	may       permission
+	set       settings
+	proof     [sha256.Size]byte // of the secret that opened it
+	clients   *bundle
+	targets   *bundle
+	proxy     *httputil.ReverseProxy
+	inject    func(http.Header)
+	introduce func(context.Context) (string, error) // nil: nobody is introduced
+	ref       atomic.Uint64
 
 	mu      sync.Mutex
 	active  int             // guarded by mu
 	over    bool            // guarded by mu; nobody joins any more
 	idle    *time.Timer     // guarded by mu
 	streams map[stream]bool // guarded by mu; what can be told that it is over
+	token   string          // guarded by mu; who is asking, signed
+	renew   time.Time       // guarded by mu; when it is made anew
 }
 
 // stream is an answer that goes on, and whose client can be told why it ends.
@@ -114,7 +117,7 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.begin(s, claim, proof)
+	r, err := e.begin(s, gate, claim, proof)
 	if err != nil {
 		s.Close(curfew.CauseTarget, err.Error())
 		return nil, err
@@ -134,7 +137,7 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 }
 
 // begin makes a run of a session, with one request in it.
-func (e *Engine) begin(s *session.Session, claim access.Claim, proof [sha256.Size]byte) (*run, error) {
+func (e *Engine) begin(s *session.Session, gate engine.Gatekeeper, claim access.Claim, proof [sha256.Size]byte) (*run, error) {
 	p := s.Permit()
 	r := &run{engine: e, id: claim.Credential, s: s, proof: proof, clients: newBundle(), targets: newBundle(), active: 1, streams: map[stream]bool{}}
 	var err error
@@ -162,6 +165,9 @@ func (e *Engine) begin(s *session.Session, claim access.Claim, proof [sha256.Siz
 		}
 	}
 	r.inject = injector(account)
+	if by, ok := gate.(engine.Introducer); ok {
+		r.introduce = func(ctx context.Context) (string, error) { return by.Introduce(ctx, p) }
+	}
 	r.proxy = r.newProxy(trust)
 	if err := s.Attach(session.Legs{Client: r.clients, Target: r.targets, Farewell: r.farewell}); err != nil {
 		return nil, err
@@ -181,6 +187,26 @@ func injector(a session.Account) func(http.Header) {
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(a.User+":"+a.Password))
 	return func(h http.Header) { h.Set("Authorization", basic) }
+}
+
+// tokenEvery is how old a token about who is asking may be when it is sent.
+const tokenEvery = 20 * time.Second
+
+// introduction says who is asking, in a way the application can check; "" if it is not said.
+func (r *run) introduction(ctx context.Context) (string, error) {
+	if r.introduce == nil {
+		return "", nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.token != "" && time.Now().Before(r.renew) && r.renew.Before(r.s.Permit().End()) {
+		return r.token, nil
+	}
+	token, err := r.introduce(ctx)
+	if err == nil {
+		r.token, r.renew = token, time.Now().Add(tokenEvery)
+	}
+	return token, err
 }
 
 // enter counts one more request in; false: the run is over.

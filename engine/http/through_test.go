@@ -3,6 +3,8 @@ package http
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -334,6 +336,56 @@ func TestNobodySaysToTheApplicationWhoTheyAre(t *testing.T) {
 			if strings.Contains(strings.Join(v, " "), g.Password) {
 				t.Error("the application learns the client's credential")
 			}
+		}
+	}
+}
+
+func TestTheApplicationCanCheckWhoIsAsking(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpidentity", a)
+	g := w.Grant("look", time.Hour)
+	b := through(w, g)
+	if err := b.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	token := a.last().header.Get("Curfew-Identity")
+	anonymous := through(w, enginetest.Grant{})
+	res, text, err := anonymous.ask(t.Context(), "GET", "/.curfew/keys", "")
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res, text, err)
+	}
+	var set struct {
+		Keys []struct{ Kty, Crv, Kid, X string }
+	}
+	if err := json.Unmarshal([]byte(text), &set); err != nil || len(set.Keys) != 1 || set.Keys[0].Crv != "Ed25519" {
+		t.Fatal(text, err)
+	}
+	parts := strings.Split(token, ".")
+	key, err1 := base64.RawURLEncoding.DecodeString(set.Keys[0].X)
+	signature, err2 := base64.RawURLEncoding.DecodeString(parts[len(parts)-1])
+	if len(parts) != 3 || err1 != nil || err2 != nil || !ed25519.Verify(key, []byte(parts[0]+"."+parts[1]), signature) {
+		t.Fatalf("%q is not signed with %q", token, text)
+	}
+	says, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct {
+		Iss, Aud, Sub, Email, Role, Grant string
+		Iat, Exp                          int64
+	}
+	if err := json.Unmarshal(says, &claims); err != nil {
+		t.Fatal(err)
+	}
+	if claims.Iss != "curfew:httpidentity" || claims.Aud != "admin" || claims.Sub != string(g.Principal) || !strings.HasSuffix(claims.Email, "@example.com") ||
+		claims.Role != "look" || claims.Grant != string(g.ID) || claims.Exp-claims.Iat > 60 || claims.Exp <= claims.Iat {
+		t.Errorf("%s", says)
+	}
+	// Nothing that the gateway answers itself reaches the application, however it is written.
+	for _, target := range []string{"/.curfew/x", "/%2ecurfew/keys", "/x/../.curfew/keys", "/.curfew/../.curfew/keys", "/.CURFEW/x"} {
+		before := a.last().target
+		if _, _, err := b.ask(t.Context(), "GET", target, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.last().target; got != before {
+			t.Errorf("%s: the application was asked %s", target, got)
 		}
 	}
 }
