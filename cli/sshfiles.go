@@ -19,6 +19,8 @@ func clientFiles(dir string, cred client.Credential) ([]string, error) {
 		return postgresFiles(dir, cred)
 	case "ssh":
 		return sshFiles(dir, cred)
+	case "http":
+		return webFiles(dir, cred)
 	}
 	return nil, failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew knows no client for %q", clean(cred.Engine)))
 }
@@ -66,7 +68,10 @@ func sshFiles(dir string, cred client.Credential) ([]string, error) {
 
 // nativeArgs is how a resource's own client is called.
 func (a *app) nativeArgs(dir string, g client.Grant, cred client.Credential, args []string) []string {
-	if cred.Engine == "ssh" {
+	switch cred.Engine {
+	case "http":
+		return curlArgs(dir, cred, args)
+	case "ssh":
 		return append([]string{"ssh", "-F", filepath.Join(dir, sshConfigName), cred.Database}, args...)
 	}
 	return append([]string{"psql", "-v", "PROMPT1=" + a.psqlPrompt(g.ID), "-v", "PROMPT2=" + "%/ %R%# "}, args...)

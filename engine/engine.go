@@ -65,6 +65,17 @@ type Holder interface {
 	Holds() []curfew.StatementClass
 }
 
+// Introducer is a Gatekeeper that can say to an application behind it who is asking,
+// in a way that the application can check.
+type Introducer interface {
+	// Introduce is a JSON Web Token (RFC 7519, EdDSA) about the holder of a permit, for
+	// the permit's resource alone, over after a minute or with the permit; "" if this
+	// gateway has no key.
+	Introduce(ctx context.Context, p *access.Permit) (string, error)
+	// Keys is the JSON Web Key Set that such tokens are checked with.
+	Keys() []byte
+}
+
 // Verifier is what SCRAM-SHA-256 needs on the server's side (RFC 5802, RFC 7677).
 type Verifier struct {
 	Salt       []byte

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -42,6 +43,8 @@ type Parts struct {
 	ComeBack   time.Duration   // how long a request stays that no connection waits for any more; 0: 15 s
 	TellEvery  time.Duration   // how often those who wait are told that they still do; 0: 30 s
 	Log        *slog.Logger
+	// Introductions signs what applications are told of who is asking; nil: they are told nothing signed.
+	Introductions ed25519.PrivateKey
 }
 
 // Gateway is the door. Lease makes the accounts that its sessions use.

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -134,7 +135,7 @@ func issue(ca *x509.Certificate, key *ecdsa.PrivateKey, names []string, ips []ne
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: names[0]}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		DNSNames: names, IPAddresses: ips, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames: append(names[:len(names):len(names)], below(names)...), IPAddresses: ips, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca, own.Public(), key)
 	if err != nil {
@@ -145,6 +146,16 @@ func issue(ca *x509.Certificate, key *ecdsa.PrivateKey, names []string, ips []ne
 		return tls.Certificate{}, curfew.Wrap(curfew.Internal, err, "make a certificate")
 	}
 	return tls.Certificate{Certificate: [][]byte{der, ca.Raw}, PrivateKey: own, Leaf: leaf}, nil
+}
+
+// below are the names that web applications have below the gateway's.
+func below(names []string) (out []string) {
+	for _, n := range names {
+		if !strings.HasPrefix(n, "*.") {
+			out = append(out, "*."+n)
+		}
+	}
+	return out
 }
 
 // httpTLS is the API's TLS: none on loopback.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/curfewhq/curfew/ledger"
 	"github.com/curfewhq/curfew/reach"
 	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/seal"
 	"github.com/curfewhq/curfew/shelf"
 	"github.com/curfewhq/curfew/vault"
 )
@@ -30,7 +32,7 @@ func (r *running) openDoors() error {
 	for _, d := range []struct {
 		to      *net.Listener
 		address string
-	}{{&r.doors.http, r.opt.http}, {&r.doors.postgres, r.opt.postgres}, {&r.doors.ssh, r.opt.ssh}, {&r.doors.metrics, r.opt.metrics}} {
+	}{{&r.doors.http, r.opt.http}, {&r.doors.postgres, r.opt.postgres}, {&r.doors.ssh, r.opt.ssh}, {&r.doors.apps, r.opt.apps}, {&r.doors.metrics, r.opt.metrics}} {
 		if d.address == "" {
 			continue
 		}
@@ -58,8 +60,15 @@ func (r *running) openDoors() error {
 	r.gateway = gateway.New(gateway.Parts{
 		Access: r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
 		Engines: r.engines, Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
+		Introductions: introductions(r.node.Secret()),
 	})
 	return nil
+}
+
+// introductions is the key that signs what applications are told of who is asking.
+func introductions(secret *seal.Ring) ed25519.PrivateKey {
+	seed := secret.Derive("introductions").MAC([]byte("ed25519"))
+	return ed25519.NewKeyFromSeed(seed[:])
 }
 
 // shape is how a recording looks to those who may not see values; nil: they see nothing.
@@ -84,6 +93,9 @@ func (r *running) baseURL() string {
 func (r *running) api() http.Handler {
 	apiHost, _, _ := net.SplitHostPort(r.doors.http.Addr().String())
 	doors := map[curfew.EngineType]api.Door{"postgres": doorOf(r.doors.postgres, r.certs.authority)}
+	if r.doors.apps != nil {
+		doors["http"] = doorOf(r.doors.apps, r.certs.authority)
+	}
 	if r.doors.ssh != nil {
 		doors["ssh"] = doorOf(r.doors.ssh, r.sshKey)
 	}

@@ -54,8 +54,8 @@ type running struct {
 	engines  map[curfew.EngineType]engine.Engine
 	gateway  *gateway.Gateway
 	dialer   *reach.Dialer
-	doors    struct{ http, postgres, ssh, metrics net.Listener } // nil: not listened on
-	sshKey   string                                              // what SSH clients are to expect
+	doors    struct{ http, postgres, ssh, apps, metrics net.Listener } // nil: not listened on
+	sshKey   string                                                    // what SSH clients are to expect
 	certs    certificates
 	closers  []func() error
 }
@@ -250,6 +250,9 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 		g.run("metrics", func() error { return serveMetrics(ctx, r.doors.metrics, m.Handler()) })
 	}
 	g.run("postgres", func() error { return r.gateway.Serve(ctx, r.doors.postgres, r.engines["postgres"]) })
+	if r.doors.apps != nil {
+		g.run("apps", func() error { return r.gateway.Serve(ctx, r.doors.apps, r.engines["http"]) })
+	}
 	if r.doors.ssh != nil {
 		g.run("ssh", func() error { return r.gateway.Serve(ctx, r.doors.ssh, r.engines["ssh"]) })
 	}
@@ -329,6 +332,10 @@ func (r *running) announce(link string) error {
 	if r.doors.ssh != nil {
 		lines = append(lines, "ssh "+r.doors.ssh.Addr().String())
 		fmt.Fprintf(os.Stderr, "  SSH         %s\n", r.doors.ssh.Addr())
+	}
+	if r.doors.apps != nil {
+		lines = append(lines, "apps "+r.doors.apps.Addr().String())
+		fmt.Fprintf(os.Stderr, "  Web         %s\n", r.doors.apps.Addr())
 	}
 	if link != "" {
 		lines = append(lines, "link "+base+"/join#"+link)

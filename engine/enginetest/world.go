@@ -153,7 +153,7 @@ func (w *World) open(ctx context.Context, opt Options) error {
 	w.Gateway = gateway.New(gateway.Parts{
 		Access: w.Access, Identity: w.Identity, Record: w.Record, Dialer: &reach.Dialer{}, Vault: vault.Open(credentials),
 		Engines: map[curfew.EngineType]engine.Engine{opt.Engine.Type(): opt.Engine}, Deployment: opt.Deployment,
-		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack, TellEvery: opt.TellEvery,
+		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack, TellEvery: opt.TellEvery, Introductions: key,
 	})
 	return nil
 }
