@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -61,6 +62,7 @@ type Server struct {
 	routes []Route
 
 	reading chan struct{} // has an item for each search and export under way
+	readers sync.Map      // by whom: curfew.Principal to true
 }
 
 // Level says who may use a route at all; what they may see or do with it is the route's.

@@ -20,7 +20,7 @@ func (s *Server) exportSession(ctx context.Context, c caller, in *IDIn) (*huma.S
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.busy(ctx)
+	done, err := s.busy(ctx, c.who)
 	if err != nil {
 		return nil, err
 	}

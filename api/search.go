@@ -29,12 +29,17 @@ const (
 	searching = 2
 )
 
-// busy takes one of the places for what reads much; done gives it back.
-func (s *Server) busy(ctx context.Context) (done func(), err error) {
+// busy takes one of the places for what reads much; done gives it back. Nobody has
+// more than one: others are not kept waiting by one person.
+func (s *Server) busy(ctx context.Context, who curfew.Principal) (done func(), err error) {
+	if _, twice := s.readers.LoadOrStore(who, true); twice {
+		return nil, curfew.Errorf(curfew.Limited, "you have a search or an export under way").WithRule("reading.busy").WithFix("wait for it, then try again")
+	}
 	select {
 	case s.reading <- struct{}{}:
-		return func() { <-s.reading }, nil
+		return func() { <-s.reading; s.readers.Delete(who) }, nil
 	case <-ctx.Done():
+		s.readers.Delete(who)
 		return nil, curfew.Wrap(curfew.Unavailable, context.Cause(ctx), "wait for other searches and exports")
 	}
 }
@@ -66,7 +71,7 @@ func (s *Server) search(ctx context.Context, c caller, in *struct {
 			return nil, err
 		}
 	}
-	done, err := s.busy(ctx)
+	done, err := s.busy(ctx, c.who)
 	if err != nil {
 		return nil, err
 	}

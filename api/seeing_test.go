@@ -411,3 +411,28 @@ func TestARemovedRecordingSaysSoEverywhere(t *testing.T) {
 		t.Errorf("%d %s", r.status, r.text)
 	}
 }
+
+func TestOnePersonKeepsNobodyWaiting(t *testing.T) {
+	s := &Server{reading: make(chan struct{}, searching)}
+	ctx, cancel := context.WithCancel(context.Background())
+	one, err := s.busy(ctx, "p_1")
+	must(t, err)
+	if _, err := s.busy(ctx, "p_1"); curfew.CodeOf(err) != curfew.Limited {
+		t.Errorf("a second of one person: %v", err)
+	}
+	two, err := s.busy(ctx, "p_2")
+	must(t, err)
+	cancel()
+	if _, err := s.busy(ctx, "p_3"); curfew.CodeOf(err) != curfew.Unavailable {
+		t.Errorf("a third at the same time: %v", err)
+	}
+	one()
+	two()
+	for range 2 { // everything was given back
+		again, err := s.busy(context.Background(), "p_3")
+		must(t, err)
+		again()
+	}
+	_, err = s.busy(context.Background(), "p_1")
+	must(t, err)
+}
