@@ -176,7 +176,13 @@ func TestManyChannelsOnOneConnection(t *testing.T) {
 }
 
 func TestAShellOnATerminal(t *testing.T) {
-	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/shell": {"login {user}", "shell"}}, Record: curfew.RecordResults, Notices: []time.Duration{time.Second}}, servers.SSHOptions{}, "")
+	for _, contain := range []string{byMarks, byNamespace} {
+		t.Run(contain, func(t *testing.T) { shellOnATerminal(t, contain) })
+	}
+}
+
+func shellOnATerminal(t *testing.T, contain string) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/shell": {"login {user}", "shell"}}, Record: curfew.RecordResults, Notices: []time.Duration{time.Second}}, servers.SSHOptions{}, `, "contain": "`+contain+`"`)
 	g := s.Grant("web/shell", time.Hour)
 	c, err := s.dial(context.Background(), g.User, g.Password)
 	must(t, err)
@@ -195,6 +201,10 @@ func TestAShellOnATerminal(t *testing.T) {
 	must(t, x.WindowChange(44, 120))
 	_, _ = io.WriteString(in, "stty size\r")
 	screen.await(t, "44 120")
+	_, _ = io.WriteString(in, "sleep 1000\r")
+	time.Sleep(200 * time.Millisecond)
+	_, _ = io.WriteString(in, "\x03echo $?\r") // Ctrl-C
+	screen.await(t, "130")
 	_, _ = io.WriteString(in, "read -s -p 'secret? ' X; echo; echo got ${#X}\r")
 	screen.await(t, "secret? ")
 	_, _ = io.WriteString(in, "hunter2\r")

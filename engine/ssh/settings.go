@@ -90,7 +90,7 @@ func (s *settings) pin(res curfew.Resource, text string) error {
 		return curfew.Errorf(curfew.Invalid, "the host key of %s is neither a public key nor its fingerprint", res.Name).WithRule("host.key").
 			WithFix("one line as ssh-keyscan prints it behind the name: ssh-ed25519 AAAA…; or SHA256:… as ssh-keygen -lf prints it")
 	}
-	if _, cert := key.(*ssh.Certificate); cert || key.Type() == ssh.InsecureKeyAlgoDSA {
+	if _, cert := key.(*ssh.Certificate); cert || key.Type() == "ssh-dss" {
 		return curfew.Errorf(curfew.Invalid, "the host key of %s is of a kind that is not pinned: %s", res.Name, key.Type()).WithRule("host.key")
 	}
 	s.keys = append(s.keys, key)
