@@ -21,10 +21,23 @@ import (
 
 // certify makes an authority and a certificate of the server's, for localhost.
 func (p *Postgres) certify() error {
-	caKey, err1 := p.authorityKey()
-	key, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err := errors.Join(err1, err2); err != nil {
+	caKey, err := p.authorityKey()
+	if err != nil {
 		return curfew.Wrap(curfew.Internal, err, "make a key")
+	}
+	ca, cert, key, err := localhostCertificate(caKey)
+	if err != nil {
+		return err
+	}
+	p.CA = ca
+	return errors.Join(p.give("cert.pem", cert, 0o644), p.give("key.pem", key, 0o600))
+}
+
+// localhostCertificate makes an authority, and a certificate and key for this machine; all PEM.
+func localhostCertificate(caKey crypto.Signer) (authority, cert, private []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, nil, curfew.Wrap(curfew.Internal, err, "make a key")
 	}
 	from := time.Now().Add(-time.Hour)
 	ca := &x509.Certificate{
@@ -40,13 +53,10 @@ func (p *Postgres) certify() error {
 	leafDER, err2 := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	keyDER, err3 := x509.MarshalPKCS8PrivateKey(key)
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return curfew.Wrap(curfew.Internal, err, "make a certificate")
+		return nil, nil, nil, curfew.Wrap(curfew.Internal, err, "make a certificate")
 	}
-	p.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
-	return errors.Join(
-		p.give("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}), 0o644),
-		p.give("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
-	)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
 }
 
 func (p *Postgres) authorityKey() (crypto.Signer, error) {

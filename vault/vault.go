@@ -85,6 +85,9 @@ func address(u *url.URL) string {
 	if u.Port() != "" {
 		return u.Host
 	}
+	if u.Scheme == "mysql" {
+		return net.JoinHostPort(u.Hostname(), "3306")
+	}
 	return net.JoinHostPort(u.Hostname(), "5432")
 }
 
