@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-ssh need-tools
+.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb need-ssh need-tools
 
 all: build
 
@@ -38,7 +38,7 @@ unit: # four at a time: those with real servers mostly wait for them
 	@$(GO) test -short -p 4 ./...
 
 # --- everything, with real servers ---
-test: need-postgres need-ssh need-tools build
+test: need-postgres need-mariadb need-ssh need-tools build
 	@scripts/test
 
 # --- the story, then a gateway to play with; ONCE=1 ends after the story ---
@@ -47,6 +47,9 @@ demo: need-postgres build
 
 need-postgres:
 	@scripts/need-postgres
+
+need-mariadb:
+	@scripts/need-mariadb
 
 need-ssh:
 	@scripts/need-ssh
@@ -57,7 +60,7 @@ need-tools:
 bench:
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
-soak: need-postgres need-ssh need-tools
+soak: need-postgres need-mariadb need-ssh need-tools
 	@$(GO) test -tags soak -timeout 3h ./...
 
 clean:

@@ -17,6 +17,8 @@ func clientFiles(dir string, cred client.Credential) ([]string, error) {
 	switch cred.Engine {
 	case "postgres":
 		return postgresFiles(dir, cred)
+	case "mysql":
+		return mysqlFiles(dir, cred)
 	case "ssh":
 		return sshFiles(dir, cred)
 	case "http":
@@ -71,6 +73,8 @@ func (a *app) nativeArgs(dir string, g client.Grant, cred client.Credential, arg
 	switch cred.Engine {
 	case "http":
 		return curlArgs(dir, cred, args)
+	case "mysql":
+		return mysqlArgs(dir, args)
 	case "ssh":
 		return append([]string{"ssh", "-F", filepath.Join(dir, sshConfigName), cred.Database}, args...)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/engine/http"
+	"github.com/curfewhq/curfew/engine/mysql"
 	"github.com/curfewhq/curfew/engine/postgres"
 	"github.com/curfewhq/curfew/engine/ssh"
 )
@@ -11,7 +12,7 @@ import (
 // engines are the protocols that this binary speaks.
 func engines(keys ssh.Keys) map[curfew.EngineType]engine.Engine {
 	all := map[curfew.EngineType]engine.Engine{}
-	for _, e := range []engine.Engine{postgres.New(), ssh.New(keys), http.New()} {
+	for _, e := range []engine.Engine{postgres.New(), ssh.New(keys), http.New(), mysql.New()} {
 		all[e.Type()] = e
 	}
 	return all

@@ -16,6 +16,7 @@ type options struct {
 	data, node  string
 	http        string
 	postgres    string
+	mysql       string // "": none
 	ssh         string // "": none
 	apps        string // "": none
 	metrics     string // "": none
@@ -40,6 +41,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.node, "node", "curfew-node", "folder of this node's keys and memory; never in the same backup as the data")
 	f.StringVar(&o.http, "http", "127.0.0.1:7080", "address of the API; plain on loopback, TLS elsewhere")
 	f.StringVar(&o.postgres, "postgres", "127.0.0.1:7432", "address for PostgreSQL clients")
+	f.StringVar(&o.mysql, "mysql", "127.0.0.1:7306", "address for MySQL and MariaDB clients; empty: none")
 	f.StringVar(&o.ssh, "ssh", "127.0.0.1:7022", "address for SSH clients; empty: none")
 	f.StringVar(&o.apps, "apps", "127.0.0.1:7443", "address for web applications behind the gateway, each by a name of its own; empty: none")
 	f.StringVar(&o.metrics, "metrics", "", "loopback address for Prometheus, for example 127.0.0.1:7090; default: none")

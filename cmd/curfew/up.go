@@ -54,8 +54,8 @@ type running struct {
 	engines  map[curfew.EngineType]engine.Engine
 	gateway  *gateway.Gateway
 	dialer   *reach.Dialer
-	doors    struct{ http, postgres, ssh, apps, metrics net.Listener } // nil: not listened on
-	sshKey   string                                                    // what SSH clients are to expect
+	doors    struct{ http, postgres, mysql, ssh, apps, metrics net.Listener } // nil: not listened on
+	sshKey   string                                                           // what SSH clients are to expect
 	certs    certificates
 	closers  []func() error
 }
@@ -253,6 +253,9 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 	if r.doors.apps != nil {
 		g.run("apps", func() error { return r.gateway.Serve(ctx, r.doors.apps, r.engines["http"]) })
 	}
+	if r.doors.mysql != nil {
+		g.run("mysql", func() error { return r.gateway.Serve(ctx, r.doors.mysql, r.engines["mysql"]) })
+	}
 	if r.doors.ssh != nil {
 		g.run("ssh", func() error { return r.gateway.Serve(ctx, r.doors.ssh, r.engines["ssh"]) })
 	}
@@ -329,6 +332,10 @@ func (r *running) announce(link string) error {
 	}
 	fmt.Fprintf(os.Stderr, "Curfew is up. Deployment %s, %d events in the ledger.\n  API         %s\n  PostgreSQL  %s\n",
 		r.node.Signer().Deployment(), r.ledger.Head().Size, base, r.doors.postgres.Addr())
+	if r.doors.mysql != nil {
+		lines = append(lines, "mysql "+r.doors.mysql.Addr().String())
+		fmt.Fprintf(os.Stderr, "  MySQL       %s\n", r.doors.mysql.Addr())
+	}
 	if r.doors.ssh != nil {
 		lines = append(lines, "ssh "+r.doors.ssh.Addr().String())
 		fmt.Fprintf(os.Stderr, "  SSH         %s\n", r.doors.ssh.Addr())
