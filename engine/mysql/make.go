@@ -48,14 +48,14 @@ func (k *keeper) Make(ctx context.Context, p lease.Plan) (made lease.Made, err e
 	return made, err
 }
 
-// mariadb refuses servers whose accounts have shorter names than a lease.
+// mariadb refuses servers on which making accounts, and taking them away, has not been tried.
 func (k *keeper) mariadb(ctx context.Context, c *conn) error {
 	version, err := c.column(ctx, "SELECT VERSION()")
 	if err != nil {
 		return err
 	}
 	if len(version) != 1 || !strings.Contains(version[0], "MariaDB") {
-		return curfew.Errorf(curfew.Denied, "%s is no MariaDB (%s): temporary accounts are made on MariaDB only, because MySQL's names of accounts end at 32 characters", k.target.Resource.Name, strings.Join(version, "")).
+		return curfew.Errorf(curfew.Denied, "%s is no MariaDB (%s): temporary accounts are made on MariaDB only, and how they end elsewhere is not known", k.target.Resource.Name, strings.Join(version, "")).
 			WithRule("resource.version")
 	}
 	return nil
