@@ -207,6 +207,12 @@ func (e *Engine) secret(c *client) (string, error) {
 	if c.tls {
 		return string(bytes.TrimSuffix(b, []byte{0})), nil
 	}
+	return e.open(c, b)
+}
+
+// open opens a secret that came without TLS, over this machine's loopback: under the
+// gateway's key, or, from clients that take loopback for safe by themselves, as it is.
+func (e *Engine) open(c *client, b []byte) (string, error) {
 	keys, err := e.keys()
 	if err != nil {
 		return "", err
@@ -218,6 +224,9 @@ func (e *Engine) secret(c *client) (string, error) {
 		if b, err = c.read(maxProof); err != nil {
 			return "", err
 		}
+	}
+	if len(b) != keyBits/8 {
+		return string(bytes.TrimSuffix(b, []byte{0})), nil
 	}
 	e.hashes <- struct{}{} // opening it is slow work too
 	defer func() { <-e.hashes }()

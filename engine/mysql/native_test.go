@@ -46,9 +46,9 @@ func TestTheMariaDBClient(t *testing.T) {
 	must(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cfg.Certificates[0].Certificate[0]}), 0o600))
 	w := world(t, "native", func(o *enginetest.Options) { o.TLS = cfg })
 	g := w.Grant("write", time.Hour)
-	for name, ca := range map[string]string{"over TLS, the gateway's certificate verified": ca, "in the clear, under the gateway's key": ""} {
+	for name, ca := range map[string]string{"over TLS, the gateway's certificate verified": ca, "over TLS, as it comes": ""} {
 		t.Run(name, func(t *testing.T) {
-			cmd, out := native(t, w, g, ca, "-e", "SELECT 'one' AS a; SELECT 'two' AS b; STATUS")
+			cmd, out := native(t, w, g, ca, "-e", "SELECT 'one' AS a; SELECT 'two' AS b")
 			if err := cmd.Run(); err != nil || !strings.Contains(out.String(), "one") || !strings.Contains(out.String(), "two") {
 				t.Errorf("%v: %s", err, out)
 			}
@@ -109,7 +109,11 @@ func TestTheMariaDBClientHearsTheFarewell(t *testing.T) {
 	must(t, cmd.Start())
 	_, err = in.Write([]byte("SELECT 'before';\n"))
 	must(t, err)
-	for end := time.Now().Add(5 * time.Second); len(w.Sessions(g.ID)) == 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	answered := false
+	for end := time.Now().Add(5 * time.Second); !answered && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for _, id := range w.Sessions(g.ID) {
+			answered = find(w.Items(id), record.Outcome, "") != nil
+		}
 	}
 	w.Revoke(g.ID)
 	w.Await(g.ID, access.Gone)
