@@ -28,6 +28,8 @@ type answer struct {
 	ref     uint64 // of the recorded statement; 0: nothing is recorded
 	began   time.Time
 	text    string // of COM_STMT_PREPARE
+	kept    *kept  // nil: rows are not recorded
+	plan    *plan  // that is executed; nil: none
 	at      phase
 	left    uint64 // definitions
 	columns uint64 // of a plan, behind its parameters
@@ -59,11 +61,17 @@ func (a *answer) looks(n int, first byte) bool {
 	return true
 }
 
-// passed counts a packet that was not looked at.
-func (a *answer) passed() {
+// passed counts a packet that was not looked at. b is its payload, where it is there as
+// a whole; session is what has been kept of all rows.
+func (a *answer) passed(b []byte, session *int) {
 	if a.at == rows {
-		a.rows++
+		if a.rows++; a.kept != nil {
+			a.kept.row(b, session)
+		}
 		return
+	}
+	if a.kept != nil && a.shape == results {
+		a.kept.definition(b)
 	}
 	if a.left--; a.left == 0 {
 		a.at = divider
@@ -99,7 +107,7 @@ func (a *answer) see(b []byte) (told, error) {
 		return a.end(b)
 	}
 	if a.shape == planned {
-		return a.plan(b)
+		return a.prepared(b)
 	}
 	return a.begin(b)
 }
@@ -150,12 +158,14 @@ func (a *answer) begin(b []byte) (told, error) {
 	if a.left = c.lenenc(); c.short || len(c.b) > 0 || a.left == 0 || a.left > 1<<16 {
 		return told{}, malformed("a count of columns that is none")
 	}
-	a.at = definitions
+	if a.at = definitions; a.kept != nil {
+		a.kept.fresh()
+	}
 	return told{}, nil
 }
 
-// plan takes the first packet of a prepared statement.
-func (a *answer) plan(b []byte) (told, error) {
+// prepared takes the first packet of a prepared statement.
+func (a *answer) prepared(b []byte) (told, error) {
 	c := cursor{b: b}
 	if c.number(1) != okHeader {
 		return told{}, malformed("a plan that is none")

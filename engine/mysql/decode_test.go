@@ -54,16 +54,17 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(byte(fetched), errPayload(1064, "42000", "no"), []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, shape byte, a, b, c []byte) {
 		ans := newAnswer(shapeOf(shape%4), 1)
+		ans.kept = &kept{binary: shape >= 128}
 		for _, p := range [][]byte{a, b, c} {
 			first := byte(0)
 			if len(p) > 0 {
 				first = p[0]
 			}
 			for ans.at == definitions && ans.left > 0 {
-				ans.passed()
+				ans.passed(nil, new(int))
 			}
 			if !ans.looks(len(p), first) {
-				ans.passed()
+				ans.passed(p, new(int))
 				continue
 			}
 			told, err := ans.see(p)

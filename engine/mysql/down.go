@@ -24,7 +24,7 @@ type downstream struct {
 	passing int  // bytes of a packet that are still to pass
 	more    bool // the packet under way goes on in the next
 	next    byte
-	spent   int64 // bytes that have been counted
+	kept    int // bytes of rows that have been recorded
 }
 
 // down reads the target's packets, notes how commands went, and forwards them: what
@@ -50,6 +50,9 @@ func (r *relay) down() error {
 func (r *relay) deliver(d *downstream) (need int, err error) {
 	pass := 0
 	flush := func(boundary bool) error {
+		if err := r.keep(); err != nil {
+			return err
+		}
 		err := r.write(d.in.held()[:pass], boundary, d.next)
 		d.in.used(pass)
 		pass = 0
@@ -92,7 +95,11 @@ func (r *relay) deliver(d *downstream) (need int, err error) {
 		a.bytes += int64(headerBytes + n)
 		if !look {
 			if !d.more {
-				a.passed()
+				var seen []byte
+				if len(b) >= headerBytes+n {
+					seen = b[headerBytes : headerBytes+n]
+				}
+				a.passed(seen, &d.kept)
 			}
 			d.more, d.passing = n == maxPayload, headerBytes+n
 			continue
@@ -116,6 +123,18 @@ func (r *relay) deliver(d *downstream) (need int, err error) {
 			r.turn <- struct{}{}
 		}
 	}
+}
+
+// keep records what has been kept of rows, before they go on.
+func (r *relay) keep() error {
+	a := r.current.Load()
+	if a == nil || a.kept == nil || a.ref == 0 {
+		return nil
+	}
+	if it := a.kept.item(a.ref); it != nil {
+		return r.s.Observe(*it)
+	}
+	return nil
 }
 
 // unasked passes on what a target says that owes no answer: why it closes, and nothing else.
@@ -157,6 +176,12 @@ func (r *relay) broken(err error, seq byte) error {
 
 // finished records how a command went, before the client hears it.
 func (r *relay) finished(a *answer, t told, payload []byte) error {
+	if err := r.keep(); err != nil {
+		return err
+	}
+	if a.plan != nil && a.kept != nil {
+		a.plan.fields = a.kept.fields
+	}
 	if a.shape == planned && a.code == "" {
 		r.prepared.add(a)
 	} else if a.ref != 0 {
@@ -205,6 +230,9 @@ func (r *relay) afford(bytes int, row bool) bool {
 // farewell says why.
 func (r *relay) exhausted(last []byte, next byte) error {
 	r.stopped.Store(true) // nothing more goes up meanwhile
+	if err := r.keep(); err != nil {
+		return err
+	}
 	err := r.write(last, true, next)
 	r.s.Exhausted()
 	if err != nil {

@@ -28,6 +28,7 @@ type plan struct {
 	sent   map[uint16][]byte // parts that came ahead, as far as they are recorded
 	cut    map[uint16]int    // bytes of them that are not
 	ref    uint64            // of its last execution
+	fields []field           // of its last result, where results are recorded
 }
 
 // prepared are the statements that the target has prepared. They belong to who has
@@ -139,6 +140,7 @@ func (r *relay) execute(c command, body []byte) error {
 		return err
 	}
 	a := newAnswer(results, 0)
+	a.kept, a.plan = r.keeps(s.text, true), s
 	err = r.statement(c, c.raw, a, s.text, values)
 	s.ref, s.sent, s.cut = a.ref, nil, nil
 	return err
@@ -150,6 +152,9 @@ func (r *relay) fetch(c command, body []byte) error {
 	a := newAnswer(fetched, 0)
 	if s := r.prepared.find(&cur); s != nil {
 		a.ref = s.ref
+		if a.kept = r.keeps(s.text, true); a.kept != nil {
+			a.kept.fields, a.kept.named = s.fields, true
+		}
 	}
 	return r.forward(c, c.raw, a)
 }

@@ -22,6 +22,7 @@ type relay struct {
 	engine         *Engine
 	s              *session.Session
 	client, target net.Conn
+	results        bool // are recorded
 
 	// turn holds one token while the target owes no answer. Who holds it owns ref,
 	// prepared and warned.
@@ -43,7 +44,7 @@ type relay struct {
 }
 
 func newRelay(e *Engine, s *session.Session, client, target net.Conn) *relay {
-	r := &relay{engine: e, s: s, client: client, target: target, turn: make(chan struct{}, 1), boundary: true, next: 1}
+	r := &relay{engine: e, s: s, client: client, target: target, turn: make(chan struct{}, 1), boundary: true, next: 1, results: s.Permit().Grant().Record.Results()}
 	r.turn <- struct{}{}
 	return r
 }

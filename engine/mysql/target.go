@@ -45,7 +45,7 @@ func (e *Engine) connectTarget(s *session.Session, h hello) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &login{s: s, conn: conn, res: res, account: account.Login}
+	l := &login{ctx: ctx, forward: s.Forward, conn: conn, res: res, account: account.Login}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	t, err := l.run(hello{
 		capabilities: h.capabilities & meaning, charset: h.charset, user: account.User, database: database, program: "curfew:" + string(s.Permit().Session()),
@@ -75,7 +75,8 @@ func targetError(res curfew.Resource, err error) error {
 
 // login is one log-in at a target. All that it sends goes through the gate.
 type login struct {
-	s       *session.Session
+	ctx     context.Context // until it must be over
+	forward func(net.Conn, []byte) error
 	conn    net.Conn
 	res     curfew.Resource
 	account lease.Login
@@ -85,7 +86,7 @@ type login struct {
 }
 
 func (l *login) send(payload []byte) error {
-	err := l.s.Forward(l.conn, appendPacket(nil, l.next, payload))
+	err := l.forward(l.conn, appendPacket(nil, l.next, payload))
 	l.next++
 	return err
 }
@@ -145,7 +146,7 @@ func (l *login) encrypt(g greeted, h *hello) error {
 		return err
 	}
 	t := tls.Client(l.conn, cfg)
-	if err := t.HandshakeContext(l.s.Context()); err != nil {
+	if err := t.HandshakeContext(l.ctx); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "meet %s over TLS", l.res.Name).WithRule("resource.tls")
 	}
 	l.conn, l.secured = t, true

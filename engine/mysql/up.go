@@ -207,7 +207,17 @@ func (r *relay) query(c command, body []byte) error {
 	if killing, ok := r.engine.threads.translate(text, r.s.Permit().Grant().ID); ok {
 		raw = appendPacket(nil, 0, append([]byte{comQuery}, killing...))
 	}
-	return r.statement(c, raw, newAnswer(results, 0), text, nil)
+	a := newAnswer(results, 0)
+	a.kept = r.keeps(text, false)
+	return r.statement(c, raw, a, text, nil)
+}
+
+// keeps is where rows are collected, if the policy has results recorded.
+func (r *relay) keeps(text string, binary bool) *kept {
+	if !r.results {
+		return nil
+	}
+	return &kept{binary: binary, secret: secretive(text)}
 }
 
 // kill is COM_PROCESS_KILL, of older clients.

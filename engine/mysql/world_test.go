@@ -25,7 +25,7 @@ var maria *servers.MariaDB
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	server, err := servers.StartMariaDB(context.Background(), servers.MariaDBOptions{})
+	server, err := servers.StartMariaDB(context.Background(), servers.MariaDBOptions{TLS: true})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
