@@ -122,6 +122,7 @@ func TestAnAccountThatIsUsedOutsideEndsItsGrant(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	c, err := db.Conn(within(t))
 	must(t, err)
+	defer func() { _ = c.Close() }()
 	w.Await(g.ID, access.Gone)
 	if err := c.PingContext(within(t)); err == nil {
 		t.Error("the connection past the gateway lives")

@@ -411,6 +411,7 @@ func TestKillQueryFindsTheTargetsThread(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	c, err := db.Conn(within(t))
 	must(t, err)
+	defer func() { _ = c.Close() }()
 	done := make(chan error, 1)
 	go func() {
 		var n int

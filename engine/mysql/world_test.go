@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"go.uber.org/goleak"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/engine/enginetest"
@@ -25,6 +27,10 @@ var maria *servers.MariaDB
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if flag.Lookup("test.fuzzworker").Value.String() == "true" {
+		return m.Run() // decoders need no server
+	}
 	server, err := servers.StartMariaDB(context.Background(), servers.MariaDBOptions{TLS: true})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,7 +49,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	_ = server.Stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 func must(t testing.TB, err error) {
