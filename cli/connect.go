@@ -70,6 +70,15 @@ func (a *app) connect(ctx context.Context, resource string, in connectArgs, l la
 	if err != nil {
 		return err
 	}
+	if cred.Engine == "mysql" && cred.Once { // its client cancels a statement over a second connection
+		want := client.WantCredential{Many: true}
+		if left := g.End.Sub(a.now()).Truncate(time.Second); !g.End.IsZero() && left > 0 {
+			want.For = left.String()
+		}
+		if cred, err = c.Credential(ctx, g.ID, want); err != nil {
+			return err
+		}
+	}
 	a.note("%s", a.startText(g))
 	return a.start(ctx, c, g, cred, l)
 }

@@ -69,7 +69,7 @@ func (a *app) start(ctx context.Context, c *client.Client, g client.Grant, cred 
 func (a *app) child(path string, argv, env []string) (int, error) {
 	cmd := exec.Command(path, argv[1:]...)
 	cmd.Args[0] = argv[0]
-	cmd.Env = append(withoutPG(os.Environ()), env...)
+	cmd.Env = append(withoutOthers(os.Environ()), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.parts.Stdin, a.parts.Stdout, a.parts.Stderr
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
@@ -87,11 +87,12 @@ func (a *app) child(path string, argv, env []string) (int, error) {
 	return 0, nil
 }
 
-// withoutPG drops what would lead a PostgreSQL client elsewhere, or tell it another secret.
-func withoutPG(env []string) []string {
+// withoutOthers drops what would lead a client elsewhere, or tell it another secret.
+func withoutOthers(env []string) []string {
 	lead := []string{
 		"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE",
 		"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGREQUIREPEER", "PGREQUIRESSL", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGGSSENCMODE", "PGSSLNEGOTIATION",
+		"MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_UNIX_PORT", "MYSQL_PWD", "MYSQL_HOME", "MARIADB_HOME",
 	}
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")

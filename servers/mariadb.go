@@ -276,7 +276,7 @@ func (m *MariaDB) MakeAdmin(ctx context.Context, login string, databases ...stri
 		"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO " + who,
 		"GRANT SELECT (User, Host) ON mysql.user TO " + who,
 	}
-	for _, t := range []string{"db", "tables_priv", "columns_priv", "procs_priv", "proc", "event"} {
+	for _, t := range []string{"db", "tables_priv", "procs_priv", "proc", "event"} {
 		all = append(all, "GRANT SELECT ON mysql."+t+" TO "+who)
 	}
 	for _, db := range databases {

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"flag"
@@ -121,8 +120,6 @@ func connect(t *testing.T, w *enginetest.World, g enginetest.Grant, more ...func
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
-
-func overTLS(cfg *mysql.Config) { cfg.TLS = &tls.Config{InsecureSkipVerify: true} } //nolint:gosec // a throw-away certificate
 
 func severalStatements(cfg *mysql.Config) { cfg.MultiStatements = true }
 
