@@ -34,6 +34,7 @@ type tunnel struct {
 	over  error              // guarded by mu; why nothing more goes through
 	conns map[net.Conn]bool  // guarded by mu
 	end   context.CancelFunc // ends the listening
+	began time.Time
 }
 
 func (a *app) tunnel(ctx context.Context, c *client.Client, g client.Grant, door client.Credential, l launch) error {
@@ -48,7 +49,7 @@ func (a *app) tunnel(ctx context.Context, c *client.Client, g client.Grant, door
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	t := &tunnel{app: a, c: c, grant: g, door: door, conns: map[net.Conn]bool{}, end: cancel}
+	t := &tunnel{app: a, c: c, grant: g, door: door, conns: map[net.Conn]bool{}, end: cancel, began: a.now().Add(-5 * time.Second)}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer t.close()
@@ -125,11 +126,32 @@ func (t *tunnel) accept(ctx context.Context, ln net.Listener, wg *sync.WaitGroup
 		}
 		wg.Go(func() {
 			defer t.hold(conn)()
-			if err := t.carry(ctx, conn); err != nil && ctx.Err() == nil {
+			err := t.carry(ctx, conn)
+			if ctx.Err() != nil {
+				return
+			}
+			t.look(ctx)
+			if err != nil && ctx.Err() == nil {
 				t.app.note("a connection to %s failed: %s", clean(t.grant.Resource), prose(err.Error()))
 			}
 		})
 	}
+}
+
+// look ends the listening if access has ended: connections end with it.
+func (t *tunnel) look(ctx context.Context) {
+	text := t.app.cutText(ctx, t.c, t.grant.ID, t.began)
+	if text == "" {
+		g, err := t.c.Grant(ctx, t.grant.ID, 0)
+		if err != nil || !over(g) {
+			return
+		}
+		text = "Your access to " + clean(g.Resource) + " ended " + t.app.endText(g) + "."
+	}
+	t.mu.Lock()
+	t.over = failed(exitCut, "session.cut", text, "curfew request "+clean(t.grant.Role))
+	t.mu.Unlock()
+	t.end()
 }
 
 // carry takes one connection to the gateway.
@@ -155,14 +177,8 @@ func (t *tunnel) carry(ctx context.Context, local net.Conn) error {
 	answer, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "NO ")
 	if ok {
 		what, rest, _ := strings.Cut(answer, "\t")
-		rule, fix, _ := strings.Cut(rest, "\t")
-		if strings.HasPrefix(rule, "grant.") {
-			t.mu.Lock()
-			t.over = failed(exitCut, "session.cut", clean(what), clean(fix))
-			t.mu.Unlock()
-			t.end()
-		}
-		return errors.New(what)
+		_, fix, _ := strings.Cut(rest, "\t")
+		return errors.New(strings.TrimSuffix(what+": "+fix, ": "))
 	}
 	if !strings.HasPrefix(string(line), "OK ") {
 		return errors.New("what answers there is no gateway for plain TCP")
