@@ -37,6 +37,10 @@ func (s *story) play(ctx context.Context) {
 	s.step("She is warned, and cut on time in the middle of a statement", s.cut)
 	s.step("Nothing of it is left at the target, and what would have come after the sleep never came", func() error { return s.gone(ctx) })
 	s.step("What she did is on record, and who looked at it too", s.record)
+	if s.host != nil {
+		s.step("Ben has the owner of web-1 trust this Curfew, and looks whether it works", s.trust)
+		s.step("Alice works there with her own ssh; what she leaves running ends with her grant", s.onHost)
+	}
 	s.step("Tom asks who could reach shop-db while she worked, and by which path", s.whoCould)
 	s.step("Anybody can check the ledger offline, with the first key alone", s.verify)
 	s.step("Somebody edits one event in a copy: it is named", s.tamper)
