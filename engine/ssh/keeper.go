@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,13 +122,9 @@ func (k *keeper) connect(ctx context.Context, login, errand string) (ssh.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	conn, err := k.target.Dial(ctx, errand+" as "+login)
+	dial := func(ctx context.Context) (net.Conn, error) { return k.target.Dial(ctx, errand+" as "+login) }
+	h, err := knock(ctx, dial, func(conn net.Conn) (*host, error) { return greet(ctx, conn, res, set, login, key) })
 	if err != nil {
-		return nil, err
-	}
-	h, err := greet(ctx, conn, res, set, login, key)
-	if err != nil {
-		_ = conn.Close()
 		return nil, err
 	}
 	go ssh.DiscardRequests(h.reqs)
