@@ -54,6 +54,7 @@ func keeperScript() string {
 	return wrapped(`set -f -- $SSH_ORIGINAL_COMMAND; set +f; case "$2" in *[!A-Za-z0-9_]*) exit 64;; esac; case "$1" in ` +
 		`grant) M=` + grantMark + `=$2; ` + sweepBody + `; echo "ended $n left $k";; ` +
 		`session) M=` + sessionMark + `=$2; ` + sweepBody + `; echo "ended $n left $k";; ` +
+		`look) M=` + sessionMark + `=$2; i=0; while :; do set -- look $(grep -lsF "$M" /proc/[0-9]*/environ); [ $# = 1 ] && break; i=$((i+1)); [ $i -ge 6 ] && break; sleep 0.05 2>/dev/null || break; done; echo "ended 0 left $(($#-1))";; ` +
 		`probe) echo curfew; [ -r /proc/self/environ ] && echo proc; unshare --user --map-current-user --pid --fork --kill-child --mount-proc true 2>/dev/null && echo unshare; ` +
 		`cd && for f in .ssh/authorized_keys .ssh/authorized_keys2 .ssh/rc .ssh/environment; do [ -e "$f" ] && echo "plant $f $(cksum <"$f")"; done; c=$(crontab -l 2>/dev/null) && echo "plant crontab $(echo "$c" | cksum)"; echo end;; ` +
 		`*) exit 64;; esac`)
