@@ -51,7 +51,7 @@ func (r *relay) watch() error {
 		_ = ch.Close()
 	})
 	r.until = func(left time.Duration) {
-		_, _ = fmt.Fprintf(ch, "%s %d\n", untilWord, int64(left/time.Second)+untilGrace)
+		_, _ = fmt.Fprintf(ch, "%s %d\n", untilWord, max(int64(left/time.Second)+untilGrace, 0))
 	}
 	r.leave = func() {
 		if _, err := io.WriteString(ch, leaveWord+"\n"); err != nil {
