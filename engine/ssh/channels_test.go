@@ -231,3 +231,20 @@ func shellOnATerminal(t *testing.T, contain string) {
 		t.Errorf("shown: %q", out)
 	}
 }
+
+// TestProxyJump goes through the host to what it reaches: here the gateway again.
+func TestProxyJump(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/jump": {"login {user}", "forward 127.0.0.1:*", "run id -un"}}}, servers.SSHOptions{}, "")
+	g := s.Grant("web/jump", time.Hour)
+	_, port, _ := net.SplitHostPort(s.Address)
+	config := filepath.Join(s.home, "config")
+	must(t, os.WriteFile(config, []byte("Host *\n  User web-1\n  Port "+port+"\n  UserKnownHostsFile "+filepath.Join(s.home, "known_hosts")+"\n  StrictHostKeyChecking yes\n  PubkeyAuthentication no\n  NumberOfPasswordPrompts 1\n"), 0o600))
+	cmd := s.command(g, "ssh", "true") // for its environment
+	cmd.Args = []string{"ssh", "-F", config, "-J", "127.0.0.1", "127.0.0.1", "id -un"}
+	if got := finish(t, cmd); got.out != s.sshd.User+"\n" {
+		t.Errorf("%+v", got)
+	}
+	if n := len(s.Sessions(g.ID)); n != 2 {
+		t.Errorf("%d sessions, want one for each hop", n)
+	}
+}
