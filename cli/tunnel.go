@@ -3,8 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -160,7 +157,7 @@ func (t *tunnel) carry(ctx context.Context, local net.Conn) error {
 	if err != nil {
 		return err
 	}
-	far, err := dialDoor(ctx, cred)
+	far, err := cred.Dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,23 +200,4 @@ func closeWrite(c net.Conn) {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = h.CloseWrite()
 	}
-}
-
-// dialDoor reaches the gateway: with TLS, but on this machine.
-func dialDoor(ctx context.Context, cred client.Credential) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", net.JoinHostPort(cred.Host, strconv.Itoa(cred.Port)))
-	if err != nil || webLoopback(cred) {
-		return conn, err
-	}
-	cfg := &tls.Config{ServerName: cred.Host, MinVersion: tls.VersionTLS12}
-	if strings.Contains(cred.TLS, "BEGIN CERTIFICATE") {
-		cfg.RootCAs = x509.NewCertPool()
-		cfg.RootCAs.AppendCertsFromPEM([]byte(cred.TLS))
-	}
-	t := tls.Client(conn, cfg)
-	if err := t.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("the gateway does not prove who it is: %w", err)
-	}
-	return t, nil
 }
