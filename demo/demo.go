@@ -26,6 +26,7 @@ type story struct {
 	program string // this executable
 	pg      *servers.Postgres
 	host    *servers.SSH // nil: left out
+	office  *office      // nil: left out
 	gateway *process
 	api     string
 	genesis string
@@ -77,6 +78,9 @@ func (s *story) clean() {
 	if s.host != nil {
 		_ = s.host.Stop()
 	}
+	if s.office != nil {
+		_ = s.office.server.Close()
+	}
 	if s.pg != nil {
 		_ = s.pg.Stop()
 	}
@@ -98,7 +102,10 @@ func (s *story) setUp(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.out, "\n  Target     shop-db  a real PostgreSQL %s of its own, 2,000 orders\n", s.pg.Version)
 	s.startHost(ctx)
+	s.startOffice()
 	resource, role, hosts := s.hostPolicy()
+	application, desk, offices := s.officePolicy()
+	resource, role, hosts = resource+application, role+desk, hosts+offices
 	if err := os.WriteFile(s.file("curfew.yaml"), []byte(fmt.Sprintf(policy, s.pg.Address(), resource, role, hosts)), 0o600); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the configuration")
 	}
