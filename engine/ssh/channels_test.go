@@ -199,9 +199,12 @@ func shellOnATerminal(t *testing.T, contain string) {
 	_, _ = io.WriteString(in, "stty size\r")
 	screen.await(t, "33 101")
 	must(t, x.WindowChange(44, 120))
-	time.Sleep(300 * time.Millisecond) // a size overtakes nothing, and may be overtaken by what is typed
-	_, _ = io.WriteString(in, "stty size\r")
-	screen.await(t, "44 120")
+	for range 20 { // a new size may be overtaken by what is typed
+		_, _ = io.WriteString(in, "stty size\r")
+		if screen.comes("44 120", time.Second) {
+			break
+		}
+	}
 	_, _ = io.WriteString(in, "sleep 1000\r")
 	time.Sleep(200 * time.Millisecond)
 	_, _ = io.WriteString(in, "\x03echo $?\r") // Ctrl-C
