@@ -62,6 +62,9 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	if c.s != nil {
 		defer func() { c.s.Close(c.cause, c.why) }()
 	}
+	if c.host != nil {
+		defer func() { _ = c.host.conn.Close() }() // a client may leave before anything is relayed
+	}
 	if err != nil {
 		if c.host != nil { // the client left while the host let it in
 			_ = c.host.conn.Close()
