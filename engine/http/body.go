@@ -28,7 +28,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 // take reads the beginning of a request's body, to be recorded before it is sent.
 func (x *exchange) take(req *http.Request) ([]record.Value, error) {
-	if !x.run.s.Permit().Grant().Record.Results() || req.Body == nil || req.Body == http.NoBody || x.method == upgrade {
+	if !x.run.s.Permit().Grant().Record.Results() || req.Body == nil || req.Body == http.NoBody {
 		return nil, nil
 	}
 	start, err := io.ReadAll(io.LimitReader(req.Body, bodyLimit))

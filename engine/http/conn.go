@@ -65,15 +65,15 @@ func (c *caller) NetConn() net.Conn { return c.Conn }
 // carries says that a request of a run is on this connection; false: it is closed.
 func (c *caller) carries(r *run) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.runs == nil {
-		return false
-	}
-	if !c.runs[r] {
+	open := c.runs != nil && (c.runs[r] || r.clients.take(c))
+	if open {
 		c.runs[r] = true
-		r.clients.add(c)
 	}
-	return true
+	c.mu.Unlock()
+	if !open {
+		reset(c) // it takes mu
+	}
+	return open
 }
 
 // Serve speaks with one client's connection until it closes.
@@ -148,18 +148,15 @@ type bundle struct {
 
 func newBundle() *bundle { return &bundle{conns: map[net.Conn]bool{}} }
 
-// add takes a connection in, or resets it if the run is over.
-func (b *bundle) add(c net.Conn) bool {
+// take takes a connection in; false: the run is over.
+func (b *bundle) take(c net.Conn) bool {
 	b.mu.Lock()
-	open := b.conns != nil
-	if open {
-		b.conns[c] = true
+	defer b.mu.Unlock()
+	if b.conns == nil {
+		return false
 	}
-	b.mu.Unlock()
-	if !open {
-		reset(c)
-	}
-	return open
+	b.conns[c] = true
+	return true
 }
 
 func (b *bundle) remove(c net.Conn) {
@@ -250,7 +247,8 @@ func (r *run) dial(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	g := &gated{Conn: conn, run: r}
-	if !r.targets.add(g) {
+	if !r.targets.take(g) {
+		reset(g)
 		return nil, curfew.Errorf(curfew.Lapsed, "the session is over")
 	}
 	return g, nil

@@ -153,9 +153,11 @@ func (r *run) serve(w http.ResponseWriter, req *http.Request, secure, own bool) 
 	}
 	if err != nil {
 		it := record.Item{Kind: record.Refused, Ref: x.ref, Text: text, Error: err.Error(), Code: ruleOf(err)}
-		if r.s.Observe(it) == nil {
-			problem(w, req, statusOf(err), err)
+		if bad := r.s.Observe(it); bad != nil {
+			x.refuse(w, req, bad)
+			return
 		}
+		problem(w, req, statusOf(err), err)
 		return
 	}
 	if x.token, err = r.introduction(req.Context()); err != nil {
@@ -181,8 +183,8 @@ type exchangeKey struct{}
 
 // judge refuses what the role does not hold, and what no proxy can carry.
 func (x *exchange) judge(req *http.Request) error {
-	if up := req.Header.Get("Upgrade"); up != "" || headerHas(req.Header, "Connection", "upgrade") {
-		if !strings.EqualFold(up, "websocket") || req.Method != http.MethodGet {
+	if headerHas(req.Header, "Connection", "upgrade") { // without it the other header is nothing, and does not go on
+		if !strings.EqualFold(req.Header.Get("Upgrade"), "websocket") || req.Method != http.MethodGet {
 			return curfew.Errorf(curfew.Denied, "only WebSockets are an upgrade here").WithRule("request.upgrade")
 		}
 		x.method = upgrade
@@ -195,6 +197,16 @@ func (x *exchange) judge(req *http.Request) error {
 		return curfew.Errorf(curfew.Denied, "%s %.200s is not in %s", x.method, x.path, role).WithRule("request.role").WithFix("ask for a role that holds it: curfew find")
 	}
 	return nil
+}
+
+// upgraded refuses the answer to an upgrade that the application took for a GET, where
+// the role does not hold that.
+func (x *exchange) upgraded(status int) error {
+	if x.method != upgrade || status == http.StatusSwitchingProtocols || status >= http.StatusMultipleChoices || x.run.may.allows(http.MethodGet, x.path) {
+		return nil
+	}
+	role := x.run.s.Permit().Grant().Role
+	return curfew.Errorf(curfew.Denied, "%.200s is no WebSocket, and reading it is not in %s", x.path, role).WithRule("request.role")
 }
 
 func known(method string) bool {

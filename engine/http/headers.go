@@ -30,13 +30,14 @@ func identity(name string) bool {
 	}
 	switch name {
 	case "forwarded", "via", "remote-user", "remote-groups", "remote-name", "remote-email", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
-		"true-client-ip", "client-ip", "x-remote-user", "x-user", "x-username", "x-email", "x-groups", "x-roles", "x-original-url", "x-rewrite-url",
-		"x-original-uri", "x-original-host", "x-host", "x-http-method-override", "x-http-method", "x-method-override", "x-ssl-client-cert",
+		"true-client-ip", "client-ip", "x-remote-user", "x-user", "x-username", "x-email", "x-groups", "x-roles", "x-userid", "x-override-url", "x-forwarded",
+		"x-host", "x-jwt-assertion", "teleport-jwt-assertion", "x-http-method-override", "x-http-method", "x-method-override", "x-ssl-client-cert",
 		"x-client-cert", "x-client-dn", "ssl-client-cert", "x-arr-clientcert", "front-end-https", "proxy", "x-proxy-user", "x-wap-profile":
 		return true
 	}
 	for _, p := range []string{"x-forwarded-", "x-auth-", "x-authenticated-", "x-webauth-", "x-remote-", "x-ssl-", "x-user-", "x-goog-authenticated-", "x-goog-iap-",
 		"x-amzn-oidc-", "x-ms-client-principal", "x-ms-token-", "cf-access-", "cf-connecting-", "x-envoy-", "x-vouch-", "x-pomerium-", "x-token-", "x-oidc-",
+		"x-original-", "x-rewrite-", "x-authentik-", "x-consumer-", "x-credential-",
 		"tailscale-", "curfew-", "x-curfew-"} {
 		if strings.HasPrefix(name, p) {
 			return true

@@ -87,8 +87,8 @@ func FuzzCanonical(f *testing.F) {
 
 func TestPermissions(t *testing.T) {
 	p, err := parse(curfew.Permission{
-		May:   []string{"read /**", "post /orders/*/refund", "delete,PUT /own/**", "websocket /live"},
-		Never: []string{"any /admin/**", "get /orders/secret"},
+		May:   []string{"read /**", "post /orders/*/refund", "delete,PUT /own/**", "websocket /live", "websocket /feed/**"},
+		Never: []string{"any /admin/**", "get /orders/secret", "get /feed/raw"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestPermissions(t *testing.T) {
 		"POST /orders/7/refund/": false, "POST /orders//refund": false, "POST /orders": false, "PUT /ownx": false,
 		"GET /admin": false, "GET /admin/": false, "GET /ADMIN": false, "GET /Admin/users": false, "GET /administrator": true,
 		"GET /orders/secret": false, "GET /orders/SECRET/": false, "HEAD /orders/secret": false, "OPTIONS /orders/secret": true,
-		"WEBSOCKET /live": true, "WEBSOCKET /other": false, "CONNECT /": false, "TRACE /": false, "BREW /": false,
+		"WEBSOCKET /live": true, "WEBSOCKET /feed/x": true, "WEBSOCKET /feed/raw": false, "WEBSOCKET /FEED/raw/": false, "WEBSOCKET /other": false, "CONNECT /": false, "TRACE /": false, "BREW /": false,
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		if p.allows(method, path) != want {

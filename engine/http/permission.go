@@ -1,6 +1,7 @@
 package http
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -113,7 +114,8 @@ func parseRule(line string) (r rule, err error) {
 
 // allows reports whether a method may be used on a path, which is canonical. What may
 // be is compared exactly; what may never be also in another case, and with or without
-// a slash at the end: applications differ.
+// a slash at the end: applications differ. An upgrade is a GET to an application that
+// does not know it.
 func (p permission) allows(method, path string) bool {
 	parts := strings.Split(path[1:], "/")
 	matches := func(r rule) bool { return r.covers(method) && match(r.pattern, parts, false) }
@@ -129,7 +131,7 @@ func (p permission) allows(method, path string) bool {
 		if n := len(pattern); n > 1 && pattern[n-1] == "" {
 			pattern = pattern[:n-1]
 		}
-		return r.covers(method) && (match(pattern, trimmed, true) || match(r.pattern, parts, true))
+		return (r.covers(method) || method == upgrade && r.covers(http.MethodGet)) && (match(pattern, trimmed, true) || match(r.pattern, parts, true))
 	})
 }
 

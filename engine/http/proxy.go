@@ -43,6 +43,9 @@ func (r *run) newProxy(trust *tls.Config) *httputil.ReverseProxy {
 		ModifyResponse: func(res *http.Response) error {
 			x := res.Request.Context().Value(exchangeKey{}).(*exchange)
 			x.status = res.StatusCode
+			if err := x.upgraded(res.StatusCode); err != nil {
+				return err
+			}
 			x.incoming(res.Header)
 			return x.show(res)
 		},

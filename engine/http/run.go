@@ -54,8 +54,10 @@ type run struct {
 	over    bool            // guarded by mu; nobody joins any more
 	idle    *time.Timer     // guarded by mu
 	streams map[stream]bool // guarded by mu; what can be told that it is over
-	token   string          // guarded by mu; who is asking, signed
-	renew   time.Time       // guarded by mu; when it is made anew
+
+	saying sync.Mutex // held while a token is made, which may read from a disk
+	token  string     // guarded by saying; who is asking, signed
+	renew  time.Time  // guarded by saying; when it is made anew
 }
 
 // stream is an answer that goes on, and whose client can be told why it ends.
@@ -197,8 +199,8 @@ func (r *run) introduction(ctx context.Context) (string, error) {
 	if r.introduce == nil {
 		return "", nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.saying.Lock()
+	defer r.saying.Unlock()
 	if r.token != "" && time.Now().Before(r.renew) && r.renew.Before(r.s.Permit().End()) {
 		return r.token, nil
 	}

@@ -142,6 +142,7 @@ func worldOf(t *testing.T, deployment string, a *app, more ...func(*enginetest.O
 		Roles: map[curfew.RoleName][]string{
 			"look": {"read /**", "websocket /socket", "post /mark/*"},
 			"fix":  {"read /**", "post /orders/*/refund"},
+			"feed": {"websocket /**"},
 		},
 	}
 	for _, f := range more {
@@ -292,7 +293,7 @@ func TestNobodySaysToTheApplicationWhoTheyAre(t *testing.T) {
 	b := through(w, g)
 	forged := []string{
 		"X-Forwarded-User", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Remote-User", "X-Remote-User", "X_remote_user", "X-Auth-Request-Email",
-		"X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "Curfew-Principal", "Curfew-Role", "X-Curfew-User", "cUrFeW-gRaNt", "Proxy-Authorization", "X-Goog-Authenticated-User-Email",
+		"X-Original-Url", "X-Original-Method", "X-Rewrite-Url", "X-Override-Url", "X-Forwarded", "X-Authentik-Username", "X-Consumer-Username", "X-Http-Method-Override", "Curfew-Principal", "Curfew-Role", "X-Curfew-User", "cUrFeW-gRaNt", "Proxy-Authorization", "X-Goog-Authenticated-User-Email",
 	}
 	var header []string
 	for _, name := range forged {
@@ -668,4 +669,24 @@ func TestShapesHoldNoValues(t *testing.T) {
 			t.Error(text)
 		}
 	}
+}
+
+func TestAWebSocketIsNoWayToReadWhatTheRoleDoesNotHold(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpnosocket", a)
+	b := through(w, w.Grant("feed", time.Hour))
+	for name, header := range map[string][]string{
+		"an upgrade that the application does not know": {"Connection", "Upgrade", "Upgrade", "websocket"},
+		"half of an upgrade":                            {"Upgrade", "websocket"},
+		"the other half":                                {"Connection", "upgrade"},
+	} {
+		res, text, err := b.ask(t.Context(), "GET", "/secret", "", header...)
+		if err != nil || res.StatusCode != http.StatusForbidden || text == "GET /secret" {
+			t.Errorf("%s: %v %s %v", name, res, text, err)
+		}
+	}
+	if n := a.count("/secret"); n != 1 {
+		t.Errorf("the application was asked %d times", n)
+	}
+	b.Close()
 }

@@ -35,6 +35,7 @@ type holding struct {
 	// not have taken it. up's.
 	prepared, cursors map[string]judge.Forms
 	lost              bool // code ran that may have made others; up's
+	executed          bool // something, since the last Sync: settings that it changed may be said with the answer to that; up's
 
 	// doubtful: strings with backslashes may end elsewhere for the target than for the grammar.
 	doubtful atomic.Bool
@@ -80,7 +81,7 @@ func (r *relay) parameter(body []byte) {
 func (r *relay) classes(text string) []curfew.StatementClass {
 	h := r.holds
 	f, err := h.parser.Forms(text)
-	if err != nil || strings.Contains(text, `\`) && (h.doubtful.Load() || r.log.busy()) {
+	if err != nil || strings.Contains(text, `\`) && (h.doubtful.Load() || h.executed || r.log.busy()) {
 		return []curfew.StatementClass{curfew.ClassUnknown}
 	}
 	h.learn(f)
@@ -122,7 +123,7 @@ func (h *holding) learn(f judge.Forms) {
 
 // name adds a meaning to a name. With too many names, nothing more is known of any other.
 func (h *holding) name(names map[string]judge.Forms, name string, is judge.Forms) {
-	if _, known := names[name]; !known && len(names) >= mostNamed {
+	if _, known := names[name]; !known && len(names) >= mostNamed || !plain(name) {
 		return // what it stands for stays unknown
 	}
 	all := names[name]
@@ -132,6 +133,13 @@ func (h *holding) name(names map[string]judge.Forms, name string, is judge.Forms
 		}
 	}
 	names[name] = all
+}
+
+// plain reports whether a name is what it seems to the target too, which cuts names
+// and may convert them (takeName).
+func plain(name string) bool {
+	_, _, ok := takeName(append([]byte(name), 0))
+	return ok && len(name) < nameBytes
 }
 
 // mayPass decides over the text of a simple query: the judge first, then whoever
@@ -164,7 +172,7 @@ func (r *relay) bound(body []byte) {
 	if r.holds == nil || len(body) == 0 || body[0] == 0 {
 		return
 	}
-	name, _, _ := take0(body)
+	name, _, _ := takeName(body)
 	is, err := r.log.portalOf(append(append([]byte(name), 0), 0, 0, 0, 0))
 	if err == nil {
 		r.holds.name(r.holds.cursors, name, judge.Forms{Classes: is.classes})
@@ -196,6 +204,9 @@ func (r *relay) execute(body []byte) error {
 	}
 	if no != nil {
 		r.spoilExecute(body)
+	}
+	if r.holds != nil {
+		r.holds.executed = true
 	}
 	return r.s.Observe(it)
 }

@@ -388,6 +388,54 @@ func TestEveryWayAroundAHoldIsHeld(t *testing.T) {
 			}
 		}
 	})
+	long := strings.Repeat("s", 63)
+	for name, msgs := range map[string][]pgproto3.FrontendMessage{
+		"strings that end elsewhere before the target says so": {
+			&pgproto3.Parse{Query: "SET standard_conforming_strings = off"}, &pgproto3.Bind{}, &pgproto3.Execute{}, &pgproto3.Flush{}, nil,
+			&pgproto3.Parse{Query: "WITH q AS (SELECT '\\') -- '), d AS (DELETE FROM orders RETURNING 1)\nSELECT 1 FROM q"}, &pgproto3.Bind{}, &pgproto3.Execute{}, &pgproto3.Sync{},
+		},
+		"a name that the target cuts": {
+			&pgproto3.Parse{Name: long, Query: "SELECT 1"}, &pgproto3.Close{ObjectType: 'S', Name: long + "x"}, &pgproto3.Parse{Name: long + "x", Query: "DELETE FROM orders"},
+			&pgproto3.Bind{PreparedStatement: long}, &pgproto3.Execute{}, &pgproto3.Sync{},
+		},
+		"a name that SQL gives away before the target has answered": {
+			&pgproto3.Parse{Name: "s", Query: "SELECT 1"}, &pgproto3.Sync{}, &pgproto3.Query{String: "DEALLOCATE s; PREPARE s AS DELETE FROM orders"}, nil,
+			&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{},
+		},
+		"a portal that SQL gives away": {
+			&pgproto3.Query{String: "BEGIN"}, &pgproto3.Parse{Query: "SELECT 1"}, &pgproto3.Bind{DestinationPortal: "p"}, &pgproto3.Flush{},
+			&pgproto3.Query{String: "CLOSE p; DECLARE p CURSOR FOR SELECT wipe()"}, nil, &pgproto3.Execute{Portal: "p"}, &pgproto3.Sync{},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := through(t, w, g, "")
+			hijacked, err := c.PgConn().Hijack()
+			check(t, err)
+			defer func() { _ = hijacked.Conn.Close() }()
+			_ = hijacked.Conn.SetDeadline(time.Now().Add(20 * time.Second))
+			fe := pgproto3.NewFrontend(hijacked.Conn, hijacked.Conn)
+			for _, m := range msgs {
+				if m != nil {
+					fe.Send(m)
+					continue
+				}
+				check(t, fe.Flush())
+				time.Sleep(200 * time.Millisecond) // the target has answered
+			}
+			check(t, fe.Flush())
+			w.RefuseOne("no")
+			for {
+				m, err := fe.Receive()
+				check(t, err)
+				if e, ok := m.(*pgproto3.ErrorResponse); ok {
+					if e.Code != "42501" || e.Detail != "Rule: release.denied" {
+						t.Errorf("%+v", e)
+					}
+					return
+				}
+			}
+		})
+	}
 	t.Run("a function called by its number", func(t *testing.T) {
 		c := through(t, w, g, "")
 		hijacked, err := c.PgConn().Hijack()

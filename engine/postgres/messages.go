@@ -13,7 +13,7 @@ import (
 
 // parseParse reads a Parse message: name, text, types.
 func parseParse(body []byte) (name, text string, err error) {
-	name, rest, ok1 := take0(body)
+	name, rest, ok1 := takeName(body)
 	text, types, ok2 := take0(rest)
 	if !ok1 || !ok2 || len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
 		return "", "", malformed("a Parse message of another form")
@@ -25,8 +25,8 @@ const badBind = "a Bind message of another form"
 
 // parseBind reads a Bind message: portal, statement, values, and the formats of the result, which are a part of body.
 func parseBind(body []byte) (name, stmt string, values []record.Value, results []byte, err error) {
-	name, rest, ok1 := take0(body)
-	stmt, rest, ok2 := take0(rest)
+	name, rest, ok1 := takeName(body)
+	stmt, rest, ok2 := takeName(rest)
 	values, rest, ok3 := takeValues(rest)
 	if !ok1 || !ok2 || !ok3 {
 		return "", "", nil, nil, malformed(badBind)
@@ -99,6 +99,20 @@ func take0(b []byte) (string, []byte, bool) {
 		return "", nil, false
 	}
 	return string(b[:i]), b[i+1:], true
+}
+
+// nameBytes is how much of a name the target looks at (NAMEDATALEN, without the zero).
+const nameBytes = 63
+
+// takeName takes the name of a prepared statement or a portal as the target keeps it:
+// those that differ further on are one. In other characters, names that differ here
+// may be one after the target has converted them; no client is known to use any.
+func takeName(b []byte) (string, []byte, bool) {
+	name, rest, ok := take0(b)
+	for i := range len(name) {
+		ok = ok && name[i] < utf8.RuneSelf
+	}
+	return name[:min(len(name), nameBytes)], rest, ok
 }
 
 // take16s takes a counted list of 16-bit numbers; they are a part of b.

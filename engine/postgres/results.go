@@ -303,7 +303,11 @@ func (s *statements) describe(body []byte) error {
 	if body[0] == 'P' {
 		kind = 'B'
 	}
-	found, _ := s.find(kind, string(body[1:len(body)-1]))
+	name, rest, ok := takeName(body[1:])
+	if !ok || len(rest) != 0 {
+		return malformed("a Describe message of another form")
+	}
+	found, _ := s.find(kind, name)
 	s.await(pending{kind: 'D', is: portal{text: one(found, "").text}})
 	return nil
 }

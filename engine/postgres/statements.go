@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +51,7 @@ type pending struct {
 	is     portal // of P and D (text alone), B and, where results are recorded, E
 	secret bool   // of Q and E: its results are masked too
 	fresh  int    // one more than its place in fresh; 0: said already
+	lost   bool   // of P and B: SQL behind it may give its name another meaning
 	began  time.Time
 }
 
@@ -59,8 +62,8 @@ func newStatements() *statements {
 // told is what is known of a text without looking at it again: the same prepared
 // statement is executed many times.
 type told struct {
-	text            string
-	secret, renames bool
+	text                   string
+	secret, renames, opens bool
 }
 
 // tell looks at a text, unless it is the last one. The caller holds mu.
@@ -68,7 +71,7 @@ func (s *statements) tell(text string) told {
 	if s.last.text == text && text != "" {
 		return s.last
 	}
-	t := told{text: text, secret: secretive(text), renames: mentions(text, "deallocate", "discard", "prepare")}
+	t := told{text: text, secret: secretive(text), renames: mentions(text, "deallocate", "discard", "prepare"), opens: opens(text)}
 	if len(text) <= shortText { // a long one is not held for as long as the session lives
 		s.last = t
 	}
@@ -99,9 +102,41 @@ func (s *statements) simple(text string, no *judge.Refusal) record.Item {
 // bySQL forgets what names stand for where a statement may give them another
 // meaning; what it says is in the recording itself.
 func (s *statements) bySQL(text string) {
-	if len(s.texts) > 0 && s.tell(text).renames {
-		clear(s.texts)
+	if s.named == 0 && len(s.texts) == 0 && len(s.portals) == 0 {
+		return
 	}
+	if s.tell(text).renames {
+		s.forget('P', s.texts)
+	}
+	if s.tell(text).opens {
+		s.forget('B', s.portals)
+	}
+}
+
+// forget makes names unknown, also those that the target has not confirmed yet; SQL
+// knows no empty one. The caller holds mu.
+func (s *statements) forget(kind byte, names map[string]portal) {
+	maps.DeleteFunc(names, func(name string, _ portal) bool { return name != "" })
+	for i := range s.pending {
+		if p := &s.pending[i]; p.kind == kind && p.name != "" {
+			p.lost = true
+		}
+	}
+}
+
+// opens reports whether a text may give the name of a portal another meaning. One that
+// begins as most do cannot, alone: of several statements it may be the second.
+func opens(text string) bool {
+	if !mentions(text, "declare", "close", "discard") {
+		return false
+	}
+	text = strings.Trim(text, "; \t\r\n")
+	word := text[:max(strings.IndexAny(text, " \t\r\n("), 0)]
+	switch strings.ToLower(word) {
+	case "select", "with", "insert", "update", "delete", "values", "table", "merge":
+		return strings.Contains(text, ";")
+	}
+	return true
 }
 
 // parse is a Parse message.
@@ -147,6 +182,7 @@ func (s *statements) find(kind byte, name string) (found []portal, at *pending) 
 		switch {
 		case p.kind == 'S' || p.kind == 'Q' || p.kind == 'F':
 			same = false
+		case p.lost:
 		case p.kind == kind && p.name == name:
 			found = append(found, p.is)
 			if same {
@@ -232,7 +268,7 @@ func (s *statements) bind(body []byte) error {
 
 // portalOf is what an Execute message would run.
 func (s *statements) portalOf(body []byte) (portal, error) {
-	name, rest, ok := take0(body)
+	name, rest, ok := takeName(body)
 	if !ok || len(rest) != 4 {
 		return portal{}, malformed("an Execute message of another form")
 	}
@@ -251,7 +287,7 @@ func (s *statements) busy() bool {
 
 // execute is an Execute message: portal, row limit; no: it is refused.
 func (s *statements) execute(body []byte, no *judge.Refusal) (record.Item, error) {
-	name, rest, ok := take0(body)
+	name, rest, ok := takeName(body)
 	if !ok || len(rest) != 4 {
 		return record.Item{}, malformed("an Execute message of another form")
 	}
@@ -284,7 +320,10 @@ func (s *statements) close(body []byte) error {
 	if len(body) < 2 || body[len(body)-1] != 0 {
 		return malformed("a Close message of another form")
 	}
-	name := string(body[1 : len(body)-1])
+	name, rest, ok := takeName(body[1:])
+	if !ok || len(rest) != 0 {
+		return malformed("a Close message of another form")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch body[0] {
@@ -305,6 +344,7 @@ func (s *statements) confirm(kind byte) {
 	}
 	p := s.pending[0]
 	switch {
+	case p.lost && (kind == '1' && p.kind == 'P' || kind == '2' && p.kind == 'B'):
 	case kind == '1' && p.kind == 'P':
 		s.texts[p.name] = portal{text: p.is.text, classes: p.is.classes}
 	case kind == '2' && p.kind == 'B':

@@ -120,6 +120,54 @@ func TestAnExecuteIsRecordedAsWhatRuns(t *testing.T) {
 			client(bindMsg("", "s"), executeMsg(""))
 		s.want("DEALLOCATE s; PREPARE s AS evil", "(prepared statement s, made by PREPARE)")
 	})
+	t.Run("SQL may give it to one that is not confirmed yet", func(t *testing.T) {
+		s := newScript(t).client(parseMsg("s", "benign"), sync, &pgproto3.Query{String: "DEALLOCATE s; PREPARE s AS evil"}).target("1ZCCZ").
+			client(bindMsg("", "s"), executeMsg(""))
+		s.want("DEALLOCATE s; PREPARE s AS evil", "(prepared statement s, made by PREPARE)")
+	})
+	t.Run("SQL may give a portal's name another meaning", func(t *testing.T) {
+		for _, early := range []bool{false, true} {
+			s := newScript(t).client(parseMsg("", "benign"), bindMsg("p", ""), sync)
+			if !early {
+				s.target("12Z")
+			}
+			s.client(&pgproto3.Query{String: "CLOSE p; DECLARE p CURSOR FOR evil"})
+			if early {
+				s.target("12Z")
+			}
+			s.target("CCZ").client(executeMsg("p")).want("CLOSE p; DECLARE p CURSOR FOR evil", "(portal p, made by DECLARE)")
+		}
+	})
+	t.Run("a column may be called like what closes a portal", func(t *testing.T) {
+		text := "SELECT\nclose FROM prices; "
+		newScript(t).client(parseMsg("", text), bindMsg("p", ""), executeMsg("p"), executeMsg("p"), sync).want(text, text)
+	})
+	t.Run("a name is as long as the target keeps it", func(t *testing.T) {
+		name := strings.Repeat("s", 63)
+		newScript(t).client(parseMsg(name, "benign"), sync).target("1Z").
+			client(&pgproto3.Close{ObjectType: 'S', Name: name + "x"}, parseMsg(name+"x", "evil"), sync).target("31Z").
+			client(bindMsg(name+"y", name+"z"), executeMsg(name)).want("evil")
+	})
+	t.Run("a name that the target may read otherwise is refused", func(t *testing.T) {
+		log := newStatements()
+		for _, m := range []pgproto3.FrontendMessage{bindMsg("", "é"), bindMsg("é", ""), executeMsg("é"), &pgproto3.Close{ObjectType: 'S', Name: "é"}} {
+			b, err := m.Encode(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch b[0] {
+			case 'B':
+				err = log.bind(b[5:])
+			case 'E':
+				_, err = log.execute(b[5:], nil)
+			case 'C':
+				err = log.close(b[5:])
+			}
+			if e := asError(err); e == nil || e.Rule != "protocol" {
+				t.Errorf("%T: %v", m, err)
+			}
+		}
+	})
 	t.Run("a Sync within a copy is ignored", func(t *testing.T) {
 		s := newScript(t).client(parseMsg("", "COPY t FROM STDIN"), bindMsg("", ""), executeMsg(""), sync).target("12")
 		s.log.copyIn()

@@ -83,8 +83,8 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
-		if frames.left == 0 && r.turns.idle() {
-			if a, ok := asks(in.held()); ok {
+		if frames.left == 0 {
+			if a, ok := asks(in.held()); ok && r.turns.settle() {
 				if err := r.answer(a); err != nil {
 					return err
 				}
@@ -174,6 +174,9 @@ func (r *relay) message(kind byte, body []byte) error {
 	case 'S':
 		r.turns.asked.Add(1)
 		r.log.sync()
+		if r.holds != nil {
+			r.holds.executed = false // until it is answered, the log is busy
+		}
 	case 'c', 'f':
 		r.log.copyEnd()
 	}
@@ -211,7 +214,8 @@ func (r *relay) parse(body []byte) error {
 	if err != nil {
 		return err
 	}
-	refused := r.judge(body[len(name)+1 : len(name)+1+len(text)])
+	start := bytes.IndexByte(body, 0) + 1
+	refused := r.judge(body[start : start+len(text)])
 	if refused == nil && r.wall != nil {
 		r.wall.Named(name)
 	}

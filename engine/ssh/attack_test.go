@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,38 @@ func TestADeadGateway(t *testing.T) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
 	s.gone(word, 3*time.Second)
+
+	// A gateway that vanishes without a word: the connection stays, and nobody speaks on it.
+	conn, err = net.Dial("tcp", s.sshd.Address())
+	must(t, err)
+	defer func() { _ = conn.Close() }()
+	h, err = greet(ctx, conn, s.resource(), set, s.sshd.User, key)
+	must(t, err)
+	r = &relay{host: h}
+	must(t, r.watch())
+	ch, reqs, err = h.conn.OpenChannel("session", nil)
+	must(t, err)
+	go ssh.DiscardRequests(reqs)
+	word = lullaby(21)
+	_, err = ch.SendRequest("exec", true, ssh.Marshal(struct{ C string }{"setsid nohup sleep " + word + " >/dev/null 2>&1 & wait"}))
+	must(t, err)
+	r.until(time.Hour)                 // it was extended, and then shortened
+	r.until(-untilGrace * time.Second) // at once
+	s.gone(word, 5*time.Second)
+	if timers := s.sleeping(3600 + untilGrace); timers != 0 {
+		t.Errorf("%d timers are left", timers)
+	}
+}
+
+// sleeping counts processes that sleep for so many seconds.
+func (s *site) sleeping(seconds int) (n int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range all {
+		if text, err := os.ReadFile(name); err == nil && string(text) == fmt.Sprintf("sleep\x00%d\x00", seconds) {
+			n++
+		}
+	}
+	return n
 }
 
 // peer speaks sftp by hand.
@@ -222,6 +255,12 @@ func TestPathsByHand(t *testing.T) {
 			t.Errorf("%s was opened", path)
 		}
 	}
+	must(t, os.WriteFile(filepath.Join(s.dir, "up", "there"), []byte("canary"), 0o644))
+	for _, flags := range []uint32{openCreate, openAppend, openTrunc, openCreate | openAppend} {
+		if a, _ := p.ask(fxpOpen, up+"/there", flags, uint32(0)); a[0] != fxpStatus {
+			t.Errorf("flags %x, with which a host opens it to be read, were let through", flags)
+		}
+	}
 	for _, flags := range []uint32{openWrite, openRead | openWrite, openAppend, openCreate, openTrunc, 0, 1 << 20} {
 		if a, _ := p.ask(fxpOpen, down+"/file", flags, uint32(0)); a[0] != fxpStatus {
 			t.Errorf("flags %x were let through", flags)
@@ -262,6 +301,120 @@ func TestPathsByHand(t *testing.T) {
 	p.c.Close()
 	if no := said(s.items(g), record.Refused); len(no) < 20 {
 		t.Errorf("%d refusals are recorded: %q", len(no), no)
+	}
+}
+
+func TestAMoveGainsNothing(t *testing.T) {
+	roles := map[curfew.RoleName][]string{"web/drop": {"login {user}", "read {dir}/both/**", "write {dir}/both/**", "write {dir}/drop/**"}}
+	s := newSite(t, enginetest.Options{Roles: roles}, servers.SSHOptions{}, "")
+	s.mkdirs("both", "drop")
+	must(t, os.WriteFile(filepath.Join(s.dir, "drop", "key"), []byte("canary"), 0o644))
+	must(t, os.WriteFile(filepath.Join(s.dir, "both", "file"), []byte("fine"), 0o644))
+	p, _ := s.peer(t, "web/drop")
+	for _, move := range []struct {
+		from, to string
+		ok       bool
+	}{{"/drop/key", "/both/key", false}, {"/drop/key", "/drop/key2", true}, {"/both/file", "/both/file2", true}, {"/both/file2", "/drop/file", true}} {
+		if _, code := p.ask(fxpExtended, extRename, s.dir+move.from, s.dir+move.to); (code == statusOK) != move.ok {
+			t.Errorf("%+v: status %d", move, code)
+		}
+	}
+	may, err := parse(curfew.Permission{May: []string{"login x", "read /srv/**", "write /srv/**"}, Never: []string{"read /srv/app/secret", "write /srv/app/conf/**"}})
+	must(t, err)
+	f := &sftp{r: &relay{may: may}}
+	for move, ok := range map[[2]string]bool{
+		{"/srv/app", "/srv/other"}: false, {"/srv/other", "/srv/app"}: false, {"/srv/app/secret", "/srv/x"}: false, {"/srv/app/conf/x", "/srv/x"}: false,
+		{"/srv/x", "/srv/app/conf"}: false, {"/srv/x", "/srv/y"}: true, {"/srv/app/x", "/srv/y"}: true,
+	} {
+		if _, why := f.rename(move[0], move[1]); (why == "") != ok {
+			t.Errorf("%q: %q", move, why)
+		}
+	}
+}
+
+func TestARefusedCopyLeavesNothingOnItsChannel(t *testing.T) {
+	roles := map[curfew.RoleName][]string{"web/shell": {"login {user}", "shell", "read anything", "write anything"}}
+	s := newSite(t, enginetest.Options{Roles: roles}, servers.SSHOptions{}, "")
+	for name, terminal := range map[string]bool{"on a terminal": true, "without one": false} {
+		t.Run(name, func(t *testing.T) {
+			g := s.Grant("web/shell", time.Hour)
+			c, err := s.dial(context.Background(), g.User, g.Password)
+			must(t, err)
+			defer c.Close()
+			x, err := c.NewSession()
+			must(t, err)
+			if terminal {
+				must(t, x.RequestPty("xterm", 24, 80, ssh.TerminalModes{}))
+				if ok, err := x.SendRequest("exec", true, ssh.Marshal(struct{ C string }{"scp -t x"})); ok || err != nil {
+					t.Error("scp on a terminal", err)
+				}
+			}
+			in, err := x.StdinPipe()
+			must(t, err)
+			shown := &screen{}
+			x.Stdout = shown
+			must(t, x.Shell())
+			_, _ = io.WriteString(in, "echo ca''nary\n")
+			shown.await(t, "canary")
+			_, _ = io.WriteString(in, "exit\n")
+			_ = x.Wait()
+			c.Close()
+			items := s.items(g)
+			if out := strings.Join(said(items, record.Output), ""); !strings.Contains(out, "canary") {
+				t.Errorf("what was shown is recorded as %q", out)
+			}
+			if typed := strings.Join(said(items, record.Input), ""); !terminal && !strings.Contains(typed, "echo ca''nary") {
+				t.Errorf("what was sent is recorded as %q", typed)
+			}
+		})
+	}
+}
+
+// deaf is a connection to a client that can be told nothing any more once its session is open.
+type deaf struct {
+	net.Conn
+	open func() bool
+}
+
+func (d deaf) Write(b []byte) (int, error) {
+	if d.open() {
+		return 0, net.ErrClosed
+	}
+	return d.Conn.Write(b)
+}
+
+func TestAClientThatLeavesAtOnceLeavesNoConnectionToTheHost(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: files()}, servers.SSHOptions{}, "")
+	g := s.Grant("web/all", time.Hour)
+	_, port, _ := net.SplitHostPort(s.sshd.Address())
+	n, _ := strconv.Atoi(port)
+	open := func() int { // connections to the host, the gateway's own among them
+		table, err := os.ReadFile("/proc/self/net/tcp")
+		must(t, err)
+		return strings.Count(string(table), fmt.Sprintf("0100007F:%04X 01 ", n))
+	}
+	before := max(open(), 1)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = ln.Close() }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		New(s.keys).Serve(context.Background(), deaf{conn, func() bool { return len(s.Sessions(g.ID)) > 0 }}, s.Gateway)
+	}()
+	_, err = ssh.Dial("tcp", ln.Addr().String(), &ssh.ClientConfig{User: "web-1", Auth: []ssh.AuthMethod{ssh.Password(g.User + "." + g.Password)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	if err == nil {
+		t.Fatal("it was let in")
+	}
+	<-served
+	for end := time.Now().Add(5 * time.Second); open() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the connection to the host is still there")
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type channel struct {
 	began        time.Time
 	bytes        atomic.Int64
 	filter       filter // nil: bytes go through as they are
+	bare         bool   // a shell without a terminal: what goes through is all there is of it
 
 	mu      sync.Mutex
 	tty     *terminal     // guarded by mu until started
@@ -319,6 +320,9 @@ func (c *channel) carry(to io.Writer, from io.Reader, see func([]byte) error) er
 			if err := see(buf[:n]); err != nil {
 				return err
 			}
+			if c.r.s.Permit().Over() { // meanwhile
+				return errSpent
+			}
 			if _, err := to.Write(buf[:n]); err != nil {
 				return err
 			}
@@ -331,8 +335,11 @@ func (c *channel) carry(to io.Writer, from io.Reader, see func([]byte) error) er
 
 // lift looks at what is typed.
 func (c *channel) lift(b []byte) error {
-	if c.tty != nil {
+	switch {
+	case c.tty != nil:
 		c.tty.typed(b)
+	case c.bare: // no screen shows it
+		return c.r.s.Observe(record.Item{Kind: record.Input, Ref: c.ref, Text: string(b)})
 	}
 	return nil
 }
@@ -342,7 +349,7 @@ func (c *channel) lower(b []byte) error {
 	switch {
 	case c.tty != nil:
 		return c.tty.printed(b)
-	case c.r.output:
+	case c.r.output || c.bare:
 		return c.r.s.Observe(record.Item{Kind: record.Output, Ref: c.ref, Text: string(b)})
 	}
 	return nil

@@ -63,7 +63,7 @@ func (s *sftp) open(c *call, p string) (what, why string) {
 	changes := c.flags&(openWrite|openAppend|openCreate|openTrunc) != 0
 	reads := c.flags&openRead != 0
 	switch {
-	case c.flags&^uint32(openRead|openWrite|openAppend|openCreate|openTrunc|openExcl) != 0 || !changes && !reads:
+	case c.flags&^uint32(openRead|openWrite|openAppend|openCreate|openTrunc|openExcl) != 0 || c.flags&(openRead|openWrite) == 0: // without either, OpenSSH opens it to be read
 		return "open " + p, "it is opened in a way that is not known"
 	case changes && reads:
 		return "read and write " + p, unless(s.r.may.mayRead(p) && s.r.may.mayWrite(p), "read and write "+p)
@@ -74,7 +74,28 @@ func (s *sftp) open(c *call, p string) (what, why string) {
 }
 
 func (s *sftp) rename(from, to string) (what, why string) {
-	return "rename " + from + " to " + to, unless(s.r.may.mayWrite(from) && s.r.may.mayWrite(to), "write both "+from+" and "+to)
+	what, may := "rename "+from+" to "+to, s.r.may
+	switch {
+	case !may.mayWrite(from) || !may.mayWrite(to):
+		return what, unless(false, "write both "+from+" and "+to)
+	case s.excepts(from) || s.excepts(to):
+		return what, "the role says never to something in it" // which would have another name, or another thing its name
+	case !may.mayRead(from) && s.reads(to):
+		return what, unless(false, "read "+from+", as it does "+to)
+	}
+	return what, ""
+}
+
+// excepts reports whether the role says never to a file that is p or may lie in it.
+func (s *sftp) excepts(p string) bool {
+	return slices.ContainsFunc(s.r.may.minus, func(m rule) bool {
+		return (m.verb == read || m.verb == write) && !m.all && below(p, m.text)
+	})
+}
+
+// reads reports whether the role reads p, or something that may lie in it.
+func (s *sftp) reads(p string) bool {
+	return s.r.may.mayRead(p) || slices.ContainsFunc(s.r.may.of(read), func(r rule) bool { return !r.all && below(p, r.text) })
 }
 
 // link: in a role that may not reach every file, a link would lead out of where it may.

@@ -113,8 +113,11 @@ func (p permission) open() bool {
 	return p.has(shell) || slices.ContainsFunc(p.of(run), func(r rule) bool { return r.all })
 }
 
+// mayRun: what may never be run is looked for without the quotes too, which the
+// host's shell takes away.
 func (p permission) mayRun(command string) bool {
-	return p.allows(run, func(r rule) bool { return r.runs(command) })
+	bare := unquoted(command)
+	return p.allows(run, func(r rule) bool { return r.runs(command) }) && !slices.ContainsFunc(p.minus, func(m rule) bool { return m.verb == run && m.runs(bare) })
 }
 
 func (p permission) mayRead(path string) bool {

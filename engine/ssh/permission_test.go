@@ -57,7 +57,7 @@ func TestWhatACommandIs(t *testing.T) {
 		"systemctl restart a\nid": false, "systemctl restart `id`": false, "systemctl restart a>b": false, "systemctl  restart nginx": false,
 		" systemctl restart nginx": false, "systemctl restart \"a\"": false, "systemctl restart 'a;id'": false, "systemctl restart ''": false,
 		"systemctl restart a{b,c}": false, "systemctl restart ~root": false, "systemctl restart *": false, "systemctl restart \\a": false, "systemctl restart é": false,
-		"tail /etc/shadow": false, "tail $x": false, "tail a;b": false, "systemctl restart 'a'b'": false, "SYSTEMCTL restart nginx": false, "": false,
+		"tail /etc/shadow": false, "tail '/etc/shadow'": false, "'tail' /etc/shadow": false, "tail $x": false, "tail a;b": false, "systemctl restart 'a'b'": false, "SYSTEMCTL restart nginx": false, "": false,
 	} {
 		if may.mayRun(command) != want {
 			t.Errorf("%q: %v", command, !want)

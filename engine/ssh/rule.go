@@ -231,13 +231,27 @@ func (r rule) runs(command string) bool {
 // plain reports whether a word means nothing to a shell but itself. Quoted as
 // git quotes paths it may be.
 func plain(w string, option bool) bool {
-	if len(w) > 2 && w[0] == '\'' && w[len(w)-1] == '\'' {
-		w = w[1 : len(w)-1]
-	}
-	if w == "" || w[0] == '-' && !option {
+	if w = bare(w); w == "" || w[0] == '-' && !option {
 		return false
 	}
 	return !strings.ContainsFunc(w, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./:@%+,=-", r))
 	})
+}
+
+// bare is a word without quotes around it.
+func bare(w string) string {
+	if len(w) > 2 && w[0] == '\'' && w[len(w)-1] == '\'' {
+		return w[1 : len(w)-1]
+	}
+	return w
+}
+
+// unquoted is a command with each word bare.
+func unquoted(command string) string {
+	words := strings.Split(command, " ")
+	for i, w := range words {
+		words[i] = bare(w)
+	}
+	return strings.Join(words, " ")
 }

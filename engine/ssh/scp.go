@@ -86,13 +86,13 @@ func (c *channel) copying(command string) (isSCP, ok bool) {
 	for _, m := range c.r.may.minus {
 		whole = whole && m.verb != v
 	}
-	if !whole && !c.r.may.mayRun(command) {
+	if !whole && !c.r.may.mayRun(command) || c.tty != nil { // a filter stays with its channel
 		return true, false
 	}
 	s := &scp{c: c, upwards: upwards, path: path}
 	s.begins, s.ended = s.fileBegins, s.fileEnded
 	c.filter = s
-	return true, c.tty == nil
+	return true, true
 }
 
 func (s *scp) up(from io.Reader, to io.Writer) error { return s.carry(from, to, s.upwards) }

@@ -63,6 +63,7 @@ func (c *channel) judge(req *ssh.Request) (what string, ok bool) {
 		if !c.r.may.has(shell) {
 			return "", c.no("shell", "the role has no shell")
 		}
+		c.bare = c.tty == nil
 		return "shell", true
 	}
 	var v struct{ Command string }
