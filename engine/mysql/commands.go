@@ -9,6 +9,7 @@ import (
 // Sizes of the relay's buffers: what an idle session holds, and the longest command
 // (a server's own bound is max_allowed_packet, by default 16 to 64 MiB).
 const (
+	smallReads = 32 // after so many, a large buffer is given back
 	idleBuffer = 1 << 10
 	bulkBuffer = 64 << 10
 	maxCommand = 64 << 20
@@ -18,6 +19,8 @@ const (
 type buffer struct {
 	b          []byte
 	start, end int
+	full       bool // the last read filled it: more is likely to come
+	small      int  // reads in a row that an idle buffer would have held
 }
 
 func newBuffer() *buffer { return &buffer{b: make([]byte, idleBuffer)} }
@@ -28,9 +31,13 @@ func (b *buffer) held() []byte { return b.b[b.start:b.end] }
 func (b *buffer) used(n int) {
 	if b.start += n; b.start == b.end {
 		b.start, b.end = 0, 0
-		if len(b.b) > bulkBuffer {
+		switch size := len(b.b); {
+		case size > bulkBuffer || size > idleBuffer && b.small > smallReads:
 			b.b = make([]byte, idleBuffer)
+		case b.full && size < bulkBuffer:
+			b.b = make([]byte, 2*size) // fewer and larger reads cost less
 		}
+		b.full = false
 	}
 }
 
@@ -62,6 +69,10 @@ func (b *buffer) more(r io.Reader, need int) error {
 	}
 	n, err := r.Read(b.b[b.end:])
 	b.end += n
+	b.full = b.end == len(b.b)
+	if b.small++; n > idleBuffer/2 {
+		b.small = 0
+	}
 	if n > 0 {
 		return nil
 	}
