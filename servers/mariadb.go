@@ -272,7 +272,7 @@ func (m *MariaDB) One(ctx context.Context, database, query string) (string, erro
 func (m *MariaDB) MakeAdmin(ctx context.Context, login string, databases ...string) error {
 	who := "'" + login + "'@'%'"
 	all := []string{
-		"CREATE USER " + who + " IDENTIFIED BY '" + AdminPassword + "'",
+		"CREATE OR REPLACE USER " + who + " IDENTIFIED BY '" + AdminPassword + "'",
 		"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO " + who,
 		"GRANT SELECT (User, Host) ON mysql.user TO " + who,
 	}

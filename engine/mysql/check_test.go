@@ -15,7 +15,7 @@ func TestTheSetupIsEnoughAndTheDoctorSaysSo(t *testing.T) {
 	defer k.Close()
 	script, err := k.Setup(within(t))
 	must(t, err)
-	must(t, maria.Exec(context.Background(), "", "CREATE USER gate_setup@'%' IDENTIFIED BY '"+servers.AdminPassword+"'"))
+	must(t, maria.Exec(context.Background(), "", "CREATE OR REPLACE USER gate_setup@'%' IDENTIFIED BY '"+servers.AdminPassword+"'"))
 	if found := k.Check(within(t)); len(found) < 4 || found[1].OK || !strings.Contains(found[1].Fix, "CREATE USER") {
 		t.Errorf("before: %+v", found)
 	}

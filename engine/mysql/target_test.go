@@ -248,7 +248,7 @@ func TestAHostileTargetGetsNoFileAndEndsTheSession(t *testing.T) {
 }
 
 func TestResultsAreRecordedWhereThePolicySaysSo(t *testing.T) {
-	must(t, maria.Exec(context.Background(), "shop", "INSERT INTO orders (cust, at, n) VALUES ('kept', '2026-01-02 03:04:05', 1.25), ('kept', NULL, 2)"))
+	must(t, maria.Exec(context.Background(), "shop", "DELETE FROM orders WHERE cust = 'kept'", "INSERT INTO orders (cust, at, n) VALUES ('kept', '2026-01-02 03:04:05', 1.25), ('kept', NULL, 2)"))
 	w := world(t, "results", func(o *enginetest.Options) { o.Record = curfew.RecordFirstResults })
 	g := w.Grant("read", time.Hour)
 	c := connect(t, w, g)
