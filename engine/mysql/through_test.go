@@ -285,11 +285,20 @@ func TestLongValuesThatComeAhead(t *testing.T) {
 
 func TestTheCutLeavesNoRow(t *testing.T) {
 	w := world(t, "cut")
+	for _, before := range []string{"SELECT SLEEP(60)", "DO SLEEP(60)"} {
+		t.Run(before, func(t *testing.T) { cutBehind(t, w, before) })
+	}
+}
+
+// cutBehind cuts a session between two statements of one text. What runs is ended with its
+// connection: where only the statement is, the next one follows.
+func cutBehind(t *testing.T, w *enginetest.World, before string) {
+	t.Helper()
 	g := w.Grant("write", time.Hour)
 	c := connect(t, w, g, severalStatements)
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.ExecContext(context.Background(), "SELECT SLEEP(60); INSERT INTO orders (cust) VALUES ('cut late')")
+		_, err := c.ExecContext(context.Background(), before+"; INSERT INTO orders (cust) VALUES ('cut late')")
 		done <- err
 	}()
 	awaitThread(t, "SLEEP(60)", true)
@@ -489,5 +498,70 @@ func TestABudgetOfRowsIsMet(t *testing.T) {
 	c = connect(t, w, g, severalStatements)
 	if _, err := c.ExecContext(within(t), strings.Repeat("SELECT 1 FROM orders WHERE id < 0;", 21)); err == nil {
 		t.Error("more statements than the budget had")
+	}
+}
+
+// until reads packets up to and with an EOF or an ERR, and says how many were before it.
+func (r *raw) until() (n int, last []byte) {
+	r.t.Helper()
+	for {
+		p, err := readPacket(r.conn, maxPayload)
+		must(r.t, err)
+		if p.payload[0] == eofHeader && len(p.payload) < 9 || p.payload[0] == errHeader {
+			return n, p.payload
+		}
+		n++
+	}
+}
+
+func TestCursorsAndListsOfFields(t *testing.T) {
+	must(t, maria.Exec(context.Background(), "shop", "DELETE FROM orders WHERE cust LIKE 'cursor%'", "INSERT INTO orders (cust) VALUES ('cursor 1'), ('cursor 2'), ('cursor 3')"))
+	w := world(t, "cursors", func(o *enginetest.Options) { o.Record = curfew.RecordResults })
+	g := w.Grant("read", time.Hour)
+	r := speak(t, w, g)
+	plan := r.ask(append([]byte{comStmtPrepare}, "SELECT cust FROM orders WHERE cust LIKE 'cursor%' ORDER BY id"...)...)
+	if n, _ := r.until(); n != 1 {
+		t.Fatalf("%d columns", n)
+	}
+	id := plan[1:5]
+	if got := r.ask(append(append([]byte{comStmtExecute}, id...), 1, 1, 0, 0, 0)...); len(got) != 1 || got[0] != 1 {
+		t.Fatalf("%x", got)
+	}
+	if n, eof := r.until(); n != 1 || eof[3]&cursorExists == 0 {
+		t.Fatalf("%d columns, %x", n, eof)
+	}
+	fetch := append(append([]byte{comStmtFetch}, id...), 2, 0, 0, 0)
+	for _, want := range []int{2, 1} {
+		first := r.ask(fetch...)
+		if n, _ := r.until(); n+1 != want || first[0] != 0 {
+			t.Errorf("%d rows, want %d: %x", n+1, want, first)
+		}
+	}
+	if got := r.ask(append([]byte{comStmtReset}, id...)...); got[0] != okHeader {
+		t.Errorf("%x", got)
+	}
+	r.ask(append([]byte{comFieldList}, "refunds\x00"...)...)
+	if n, _ := r.until(); n+1 != 4 { // also those that the role does not name: MariaDB's own doing
+		t.Errorf("%d fields", n+1)
+	}
+	if got := parseErr(r.ask(append([]byte{comFieldList}, "nowhere\x00"...)...)); !strings.Contains(got.Error(), "denied") {
+		t.Errorf("%v", got)
+	}
+	if got := r.ask(comPing); got[0] != okHeader {
+		t.Errorf("%x", got)
+	}
+	_ = r.conn.Close()
+	all := items(t, w, g.ID)
+	rows, kept := int64(0), 0
+	for _, it := range all {
+		if it.Kind == record.Outcome {
+			rows += it.Rows
+		}
+		if it.Kind == record.Result {
+			kept += len(it.Table)
+		}
+	}
+	if rows < 3 || kept != 3 || find(all, record.Statement, "COM_FIELD_LIST refunds") == nil {
+		t.Errorf("%d rows, %d kept", rows, kept)
 	}
 }
