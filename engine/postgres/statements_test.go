@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -257,3 +258,14 @@ func TestAShapeHasNoValue(t *testing.T) {
 		t.Error("shaping an item changes it")
 	}
 }
+
+func TestWhatHoldsVerifiersIsMasked(t *testing.T) {
+	for _, sql := range []string{"SELECT * FROM pg_authid", "TABLE pg_catalog.PG_SHADOW", "SELECT * FROM pg_user_mapping", "select umoptions from pg_user_mappings"} {
+		if !secretive(sql) {
+			t.Errorf("the results of %s would be recorded", sql)
+		}
+	}
+}
+
+// A reset goes through to the socket also where TLS began at once.
+var _ interface{ NetConn() net.Conn } = (*begun)(nil)
