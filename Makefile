@@ -42,7 +42,7 @@ test: need-postgres need-ssh need-tools build
 	@scripts/test
 
 # --- the story, then a gateway to play with; ONCE=1 ends after the story ---
-demo: need-postgres build
+demo: need-postgres need-ssh build
 	@ONCE=$(ONCE) $(BIN)/curfew demo
 
 need-postgres:

@@ -41,7 +41,7 @@ func (p product) up(b *testing.B) (time.Duration, func()) {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(p.program, "up", "--data", p.file("data"), "--node", p.file("node"), "--http", "127.0.0.1:0",
-		"--postgres", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--apps", "127.0.0.1:0", "--deployment", "bench", "--addresses", addresses, "--quiet")
+		"--postgres", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--apps", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--deployment", "bench", "--addresses", addresses, "--quiet")
 	var said strings.Builder
 	cmd.Stderr = &said
 	began := time.Now()

@@ -26,6 +26,9 @@ type launch struct {
 // secret is in its arguments or its environment: it reads a file that only this
 // account can read, and that is gone afterwards.
 func (a *app) start(ctx context.Context, c *client.Client, g client.Grant, cred client.Credential, l launch) error {
+	if cred.Engine == "tcp" {
+		return a.tunnel(ctx, c, g, cred, l)
+	}
 	dir, err := os.MkdirTemp("", "curfew-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the credential: %w", err)

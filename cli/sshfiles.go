@@ -21,6 +21,8 @@ func clientFiles(dir string, cred client.Credential) ([]string, error) {
 		return sshFiles(dir, cred)
 	case "http":
 		return webFiles(dir, cred)
+	case "tcp":
+		return nil, failed(exitFailed, "engine.tcp", "no variables lead to "+clean(cred.Database)+": it is reached through a port of this machine", "curfew connect "+clean(cred.Database), "curfew run "+clean(cred.Database)+" -- COMMAND")
 	}
 	return nil, failed(exitFailed, "engine.unknown", fmt.Sprintf("this curfew knows no client for %q", clean(cred.Engine)))
 }

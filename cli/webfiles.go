@@ -31,7 +31,7 @@ func webFiles(dir string, cred client.Credential) ([]string, error) {
 		return nil, err
 	}
 	env := []string{"CURFEW_URL=" + webURL(cred), "CURFEW_HEADER=" + filepath.Join(dir, headerName)}
-	if !strings.Contains(cred.TLS, "BEGIN CERTIFICATE") || webLoopback(cred) {
+	if !strings.Contains(cred.TLS, "BEGIN CERTIFICATE") || cred.Loopback() {
 		return env, nil
 	}
 	ca := filepath.Join(dir, caName)
@@ -44,21 +44,16 @@ func webFiles(dir string, cred client.Credential) ([]string, error) {
 // webURL is an application's own origin: its name before the gateway's. On this
 // machine that is a name below localhost, in the clear.
 func webURL(cred client.Credential) string {
-	if webLoopback(cred) {
+	if cred.Loopback() {
 		return "http://" + net.JoinHostPort(cred.Database+".localhost", strconv.Itoa(cred.Port))
 	}
 	return "https://" + net.JoinHostPort(cred.Database+"."+cred.Host, strconv.Itoa(cred.Port))
 }
 
-func webLoopback(cred client.Credential) bool {
-	ip := net.ParseIP(cred.Host)
-	return cred.Host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // curlArgs is curl, asking for a path of the application.
 func curlArgs(dir string, cred client.Credential, args []string) []string {
 	out := []string{"curl", "-sS", "-H", "@" + filepath.Join(dir, headerName)}
-	if webLoopback(cred) { // whatever this machine thinks of names below localhost
+	if cred.Loopback() { // whatever this machine thinks of names below localhost
 		out = append(out, "--connect-to", cred.Database+".localhost::"+net.JoinHostPort(cred.Host, strconv.Itoa(cred.Port)))
 	}
 	path := "/"

@@ -50,7 +50,7 @@ func (g *gateway) path(name string) string { return filepath.Join(g.seen, name) 
 
 func (g *gateway) command() *exec.Cmd {
 	in := func(name string) string { return filepath.Join(g.folder, name) }
-	args := append(g.wrap[:len(g.wrap):len(g.wrap)], program, "up", "--data", in("curfew-data"), "--node", in("curfew-node"), "--http", g.http, "--postgres", g.pg, "--ssh", "", "--apps", "",
+	args := append(g.wrap[:len(g.wrap):len(g.wrap)], program, "up", "--data", in("curfew-data"), "--node", in("curfew-node"), "--http", g.http, "--postgres", g.pg, "--ssh", "", "--apps", "", "--tcp", "",
 		"--deployment", g.deployment, "--admin", "ada@shop.example", "--addresses", in("addresses"))
 	args = append(args, g.flags...)
 	cmd := exec.Command(args[0], args[1:]...)

@@ -1,5 +1,5 @@
-// Package demo plays the life of one access on a real PostgreSQL of its own, step
-// by step with the command that did it, and then stays up to be tried. It drives
+// Package demo plays the life of one access on a real PostgreSQL of its own, and of
+// another on a real SSH host where that can be, step by step with the command that did it, and then stays up to be tried. It drives
 // the program from outside, as a person would, and leaves nothing behind.
 package demo
 
@@ -25,6 +25,8 @@ type story struct {
 	folder  string
 	program string // this executable
 	pg      *servers.Postgres
+	host    *servers.SSH // nil: left out
+	office  *office      // nil: left out
 	gateway *process
 	api     string
 	genesis string
@@ -73,6 +75,12 @@ func (s *story) clean() {
 	if s.gateway != nil {
 		s.gateway.stop()
 	}
+	if s.host != nil {
+		_ = s.host.Stop()
+	}
+	if s.office != nil {
+		_ = s.office.server.Close()
+	}
 	if s.pg != nil {
 		_ = s.pg.Stop()
 	}
@@ -93,7 +101,12 @@ func (s *story) setUp(ctx context.Context) error {
 		return curfew.Wrap(curfew.Internal, err, "fill the shop")
 	}
 	fmt.Fprintf(s.out, "\n  Target     shop-db  a real PostgreSQL %s of its own, 2,000 orders\n", s.pg.Version)
-	if err := os.WriteFile(s.file("curfew.yaml"), []byte(fmt.Sprintf(policy, s.pg.Address())), 0o600); err != nil {
+	s.startHost(ctx)
+	s.startOffice()
+	resource, role, hosts := s.hostPolicy()
+	application, desk, offices := s.officePolicy()
+	resource, role, hosts = resource+application, role+desk, hosts+offices
+	if err := os.WriteFile(s.file("curfew.yaml"), []byte(fmt.Sprintf(policy, s.pg.Address(), resource, role, hosts)), 0o600); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the configuration")
 	}
 	s.gateway, err = s.startGateway()
@@ -139,7 +152,7 @@ resources:
     address: %s
     login: env:SHOP
     account: leased
-
+%s
 roles:
   shop/refund-fixer:
     about: Unstick refunds, nothing else.
@@ -150,7 +163,7 @@ roles:
       - update refunds (status, note)
     never: [delete, change schema]
     longest: 2h
-
+%s
 policies:
   fix-refunds:
     who: payments
@@ -161,7 +174,7 @@ policies:
         not: requester
     at most: 45m
     answer within: 30m
-
+%s
 tests:
   - alice can have shop/refund-fixer, after 1 approval
   - tom cannot have shop/refund-fixer

@@ -40,6 +40,13 @@ func (s *story) play(ctx context.Context) {
 	s.step("Nothing of it is left at the target, and what would have come after the sleep never came", func() error { return s.gone(ctx) })
 	s.step("What she did is on record, and who looked at it too", s.record)
 	s.step("Tom finds it again by its words, and sees no value; Alice takes it away as evidence, and one value edited in it is named", s.evidence)
+	if s.host != nil {
+		s.step("Ben has the owner of web-1 trust this Curfew, and looks whether it works", s.trust)
+		s.step("Alice works there with her own ssh; what she leaves running ends with her grant", s.onHost)
+	}
+	if s.office != nil {
+		s.step("In the back office she may retry a refund; what her role leaves out is not even sent, however it is written", s.inOffice)
+	}
 	s.step("Tom asks who could reach shop-db while she worked, and by which path", s.whoCould)
 	s.step("Anybody can check the ledger offline, with the first key alone", s.verify)
 	s.step("Somebody edits one event in a copy: it is named", s.tamper)

@@ -34,9 +34,12 @@ func (p *process) stop() {
 // startGateway runs `curfew up` and waits until it says where it is.
 func (s *story) startGateway() (*process, error) {
 	cmd := exec.Command(s.program, "up", "--data", s.file("curfew-data"), "--node", s.file("curfew-node"), "--http", "127.0.0.1:0",
-		"--postgres", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--apps", "127.0.0.1:0", "--deployment", deployment, "--admin", "ben@shop.example", "--notices", "15s,5s",
+		"--postgres", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--apps", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--deployment", deployment, "--admin", "ben@shop.example", "--notices", "15s,5s",
 		"--addresses", s.file("addresses"), "--quiet")
 	cmd.Env = append(os.Environ(), "CURFEW_LOGIN_SHOP="+s.pg.URL(servers.Admin, servers.AdminPassword, "shop"))
+	if s.office != nil {
+		cmd.Env = append(cmd.Env, "CURFEW_LOGIN_ADMIN=http://:"+officeToken+"@"+s.office.address())
+	}
 	cmd.Stderr = os.Stderr
 	if log, err := os.Create(s.file("gateway.log")); err == nil {
 		cmd.Stderr = log

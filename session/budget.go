@@ -65,8 +65,22 @@ func (s *Session) Exhausted() {
 	if what == nil || s.Permit().Over() {
 		return
 	}
+	writes := s.parts.Spent != nil && s.expect()
 	s.Permit().Fail(curfew.CauseBudget, "its "+*what+" are spent")
-	if s.parts.Spent != nil {
-		s.ending.Go(s.parts.Spent) // it writes; the gate is shut already
+	if writes {
+		go func() { // the gate is shut already
+			defer s.ending.Done()
+			s.parts.Spent()
+		}()
 	}
+}
+
+// expect has the session's end wait for one more thing; false: it is over already.
+func (s *Session) expect() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.finishing {
+		s.ending.Add(1)
+	}
+	return !s.finishing
 }

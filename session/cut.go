@@ -63,6 +63,9 @@ func (s *Session) finish() {
 		cancel()
 	}
 	_ = s.parts.Record.Close(record.Item{Kind: record.Closed, Text: ended.Why, Code: string(ended.Cause)})
+	s.mu.Lock()
+	s.finishing = true
+	s.mu.Unlock()
 	s.ending.Wait()
 	if s.parts.Done != nil {
 		s.parts.Done(s.summary(gone))

@@ -88,6 +88,8 @@ type Session struct {
 	timer   *time.Timer   // guarded by mu
 	end     time.Time     // guarded by mu; as it was last planned for
 	cutTook time.Duration // guarded by mu
+	// finishing says that the end waits for nothing more.
+	finishing bool // guarded by mu
 }
 
 // New starts a session. From here on it is cut when its permit ends. The caller

@@ -18,6 +18,7 @@ type options struct {
 	postgres    string
 	ssh         string // "": none
 	apps        string // "": none
+	tcp         string // "": none
 	metrics     string // "": none
 	deployment  string
 	admin       string
@@ -42,6 +43,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.postgres, "postgres", "127.0.0.1:7432", "address for PostgreSQL clients")
 	f.StringVar(&o.ssh, "ssh", "127.0.0.1:7022", "address for SSH clients; empty: none")
 	f.StringVar(&o.apps, "apps", "127.0.0.1:7443", "address for web applications behind the gateway, each by a name of its own; empty: none")
+	f.StringVar(&o.tcp, "tcp", "127.0.0.1:7400", "address for anything else on TCP, which curfew connect speaks to; empty: none")
 	f.StringVar(&o.metrics, "metrics", "", "loopback address for Prometheus, for example 127.0.0.1:7090; default: none")
 	f.StringVar(&o.deployment, "deployment", "", "name of a new deployment: lower-case letters and digits; part of every account's name")
 	f.StringVar(&o.admin, "admin", "admin@localhost", "e-mail address of a new deployment's first administrator")

@@ -32,7 +32,7 @@ func (r *running) openDoors() error {
 	for _, d := range []struct {
 		to      *net.Listener
 		address string
-	}{{&r.doors.http, r.opt.http}, {&r.doors.postgres, r.opt.postgres}, {&r.doors.ssh, r.opt.ssh}, {&r.doors.apps, r.opt.apps}, {&r.doors.metrics, r.opt.metrics}} {
+	}{{&r.doors.http, r.opt.http}, {&r.doors.postgres, r.opt.postgres}, {&r.doors.ssh, r.opt.ssh}, {&r.doors.apps, r.opt.apps}, {&r.doors.tcp, r.opt.tcp}, {&r.doors.metrics, r.opt.metrics}} {
 		if d.address == "" {
 			continue
 		}
@@ -95,6 +95,9 @@ func (r *running) api() http.Handler {
 	doors := map[curfew.EngineType]api.Door{"postgres": doorOf(r.doors.postgres, r.certs.authority)}
 	if r.doors.apps != nil {
 		doors["http"] = doorOf(r.doors.apps, r.certs.authority)
+	}
+	if r.doors.tcp != nil {
+		doors["tcp"] = doorOf(r.doors.tcp, r.certs.authority)
 	}
 	if r.doors.ssh != nil {
 		doors["ssh"] = doorOf(r.doors.ssh, r.sshKey)

@@ -54,8 +54,8 @@ type running struct {
 	engines  map[curfew.EngineType]engine.Engine
 	gateway  *gateway.Gateway
 	dialer   *reach.Dialer
-	doors    struct{ http, postgres, ssh, apps, metrics net.Listener } // nil: not listened on
-	sshKey   string                                                    // what SSH clients are to expect
+	doors    struct{ http, postgres, ssh, apps, tcp, metrics net.Listener } // nil: not listened on
+	sshKey   string                                                         // what SSH clients are to expect
 	certs    certificates
 	closers  []func() error
 }
@@ -253,6 +253,9 @@ func (r *running) serve(ctx context.Context, g *group, server *http.Server) {
 	if r.doors.apps != nil {
 		g.run("apps", func() error { return r.gateway.Serve(ctx, r.doors.apps, r.engines["http"]) })
 	}
+	if r.doors.tcp != nil {
+		g.run("tcp", func() error { return r.gateway.Serve(ctx, r.doors.tcp, r.engines["tcp"]) })
+	}
 	if r.doors.ssh != nil {
 		g.run("ssh", func() error { return r.gateway.Serve(ctx, r.doors.ssh, r.engines["ssh"]) })
 	}
@@ -336,6 +339,10 @@ func (r *running) announce(link string) error {
 	if r.doors.apps != nil {
 		lines = append(lines, "apps "+r.doors.apps.Addr().String())
 		fmt.Fprintf(os.Stderr, "  Web         %s\n", r.doors.apps.Addr())
+	}
+	if r.doors.tcp != nil {
+		lines = append(lines, "tcp "+r.doors.tcp.Addr().String())
+		fmt.Fprintf(os.Stderr, "  TCP         %s\n", r.doors.tcp.Addr())
 	}
 	if link != "" {
 		lines = append(lines, "link "+base+"/join#"+link)

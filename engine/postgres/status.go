@@ -28,6 +28,20 @@ type turns struct {
 
 func (t *turns) idle() bool { return t.asked.Load() == t.answered.Load() }
 
+// settleBound is how long answers that are on their way to the client are waited for.
+const settleBound = 100 * time.Millisecond
+
+// settle waits until everything is answered: a client that has read the last answer
+// may ask before we have noted that it was sent.
+func (t *turns) settle() bool {
+	for end := time.Now().Add(settleBound); !t.idle(); time.Sleep(50 * time.Microsecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
 // asking is a statement that the gateway answers itself: as it stands, alone, in a
 // simple query. Whatever looks otherwise goes to the target, which has no such schema.
 type asking struct {

@@ -83,8 +83,8 @@ func (r *relay) up() error {
 			}
 			return errors.Join(errLeft, err)
 		}
-		if frames.left == 0 && r.turns.idle() {
-			if a, ok := asks(in.held()); ok {
+		if frames.left == 0 {
+			if a, ok := asks(in.held()); ok && r.turns.settle() {
 				if err := r.answer(a); err != nil {
 					return err
 				}

@@ -146,6 +146,38 @@ func TestADeadGateway(t *testing.T) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
 	s.gone(word, 3*time.Second)
+
+	// A gateway that vanishes without a word: the connection stays, and nobody speaks on it.
+	conn, err = net.Dial("tcp", s.sshd.Address())
+	must(t, err)
+	defer func() { _ = conn.Close() }()
+	h, err = greet(ctx, conn, s.resource(), set, s.sshd.User, key)
+	must(t, err)
+	r = &relay{host: h}
+	must(t, r.watch())
+	ch, reqs, err = h.conn.OpenChannel("session", nil)
+	must(t, err)
+	go ssh.DiscardRequests(reqs)
+	word = lullaby(21)
+	_, err = ch.SendRequest("exec", true, ssh.Marshal(struct{ C string }{"setsid nohup sleep " + word + " >/dev/null 2>&1 & wait"}))
+	must(t, err)
+	r.until(time.Hour)                 // it was extended, and then shortened
+	r.until(-untilGrace * time.Second) // at once
+	s.gone(word, 5*time.Second)
+	if timers := s.sleeping(3600 + untilGrace); timers != 0 {
+		t.Errorf("%d timers are left", timers)
+	}
+}
+
+// sleeping counts processes that sleep for so many seconds.
+func (s *site) sleeping(seconds int) (n int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range all {
+		if text, err := os.ReadFile(name); err == nil && string(text) == fmt.Sprintf("sleep\x00%d\x00", seconds) {
+			n++
+		}
+	}
+	return n
 }
 
 // peer speaks sftp by hand.

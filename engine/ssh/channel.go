@@ -320,6 +320,9 @@ func (c *channel) carry(to io.Writer, from io.Reader, see func([]byte) error) er
 			if err := see(buf[:n]); err != nil {
 				return err
 			}
+			if c.r.s.Permit().Over() { // meanwhile
+				return errSpent
+			}
 			if _, err := to.Write(buf[:n]); err != nil {
 				return err
 			}

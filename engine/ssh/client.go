@@ -66,6 +66,9 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 		defer func() { _ = c.host.conn.Close() }() // a client may leave before anything is relayed
 	}
 	if err != nil {
+		if c.host != nil { // the client left while the host let it in
+			_ = c.host.conn.Close()
+		}
 		return
 	}
 	stop() // from here on the permit says when it is over: a stop of the gateway drains

@@ -71,7 +71,14 @@ func TestWhatAClientLeavesEndsWithItsGrant(t *testing.T) {
 	if !s.alive(word) {
 		t.Fatal("a client that left by itself lost its work while its grant lives")
 	}
+	if s.Ended(g.ID).Terminated {
+		t.Error("what still runs was seen to be gone")
+	}
 	s.Revoke(g.ID)
 	s.gone(word, 5*time.Second)
 	s.Await(g.ID, access.Gone)
+	g = s.Grant("web/all", time.Hour)
+	if got := s.ssh(g, "true"); got.code != 0 || !s.Ended(g.ID).Terminated {
+		t.Errorf("nothing runs, and it was not seen to be gone: %+v", got)
+	}
 }

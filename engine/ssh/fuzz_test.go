@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/curfewhq/curfew"
 )
 
 // FuzzRequest: whatever parses says all of what it is, and is written as it was read.
@@ -103,6 +106,44 @@ func FuzzTerminal(f *testing.F) {
 		}
 		if len(m.tail) > tailLength || partial(string(shown)) > 3 {
 			t.Fatal("it keeps more than it may")
+		}
+	})
+}
+
+// FuzzPermission: what a permission covers may do nothing that it may not do itself.
+func FuzzPermission(f *testing.F) {
+	f.Add("run x *\nread /a/**", "", "run x y\nread /a/b", "read /a/b", "x y", "/a/b", "db", uint32(1))
+	f.Add("run anything\nwrite /a/**\nforward db:*", "write /a/b", "write /a/**\nforward DB:5", "", "x", "/a/b", "db", uint32(5))
+	f.Add("run tail **\nshell", "", "run tail -f x\npty", "run tail *", "tail -f x", "/", "h", uint32(0))
+	f.Fuzz(func(t *testing.T, mayA, neverA, mayB, neverB, command, path, host string, port uint32) {
+		lines := func(s string) (out []string) {
+			for _, l := range strings.Split(s, "\n") {
+				if l != "" {
+					out = append(out, l)
+				}
+			}
+			return out
+		}
+		a := curfew.Permission{May: append(lines(mayA), "login deploy"), Never: lines(neverA)}
+		b := curfew.Permission{May: append(lines(mayB), "login deploy"), Never: lines(neverB)}
+		pa, err1 := parse(a)
+		pb, err2 := parse(b)
+		e := New(Keys{})
+		if effect, _ := e.Effect(a); effect == "" || err1 == nil && !e.Covers(a, a) {
+			t.Fatalf("%q %q", a, effect)
+		}
+		if err1 != nil || err2 != nil || !e.Covers(a, b) {
+			return
+		}
+		for name, may := range map[string]func(permission) bool{
+			"run": func(p permission) bool { return p.mayRun(command) }, "read": func(p permission) bool { return p.mayRead(path) },
+			"write": func(p permission) bool { return p.mayWrite(path) }, "forward": func(p permission) bool { return p.mayForward(host, port) },
+			"listen": func(p permission) bool { return p.mayListen(host, port) }, "shell": func(p permission) bool { return p.has(shell) },
+			"terminal": permission.mayPTY, "agent": func(p permission) bool { return p.has(agent) },
+		} {
+			if may(pb) && !may(pa) {
+				t.Fatalf("%q covers %q, which may %s", a, b, name)
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -95,6 +96,33 @@ func hostError(res curfew.Resource, login string, err, hostErr error) error {
 	return curfew.Wrap(curfew.Unavailable, err, "%s doesn't answer at %s", res.Name, res.Address).WithRule("resource.down").WithFix("not a permission problem; try again in a moment")
 }
 
+// mostKnocks is how often a host is tried that answers and then hangs up: an sshd drops
+// log-ins beyond ten at once (MaxStartups), whoever they are.
+const mostKnocks = 8
+
+// knock dials and greets.
+func knock(ctx context.Context, dial func(context.Context) (net.Conn, error), hello func(net.Conn) (*host, error)) (*host, error) {
+	for try := 1; ; try++ {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := hello(conn)
+		if err == nil {
+			h.raw = conn
+			return h, nil
+		}
+		_ = conn.Close()
+		if curfew.CodeOf(err) != curfew.Unavailable || try == mostKnocks || ctx.Err() != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(try) * (20*time.Millisecond + rand.N(60*time.Millisecond))):
+		}
+	}
+}
+
 // enter logs in at the host for a session. The key is made for it and forgotten.
 func (e *Engine) enter(s *session.Session, may permission, login string) (*host, error) {
 	ctx, cancel := context.WithTimeout(s.Context(), targetBound)
@@ -117,16 +145,8 @@ func (e *Engine) enter(s *session.Session, may permission, login string) (*host,
 	if err != nil {
 		return nil, err
 	}
-	conn, err := s.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
 	s.Working(login + "/" + string(p.Session())) // before a process can start there
-	h, err := greet(ctx, gated{conn, s}, res, set, login, key)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	h.raw = conn
-	return h, nil
+	return knock(ctx, s.Dial, func(conn net.Conn) (*host, error) {
+		return greet(ctx, gated{conn, s}, res, set, login, key)
+	})
 }

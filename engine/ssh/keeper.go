@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,13 +122,9 @@ func (k *keeper) connect(ctx context.Context, login, errand string) (ssh.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	conn, err := k.target.Dial(ctx, errand+" as "+login)
+	dial := func(ctx context.Context) (net.Conn, error) { return k.target.Dial(ctx, errand+" as "+login) }
+	h, err := knock(ctx, dial, func(conn net.Conn) (*host, error) { return greet(ctx, conn, res, set, login, key) })
 	if err != nil {
-		return nil, err
-	}
-	h, err := greet(ctx, conn, res, set, login, key)
-	if err != nil {
-		_ = conn.Close()
 		return nil, err
 	}
 	go ssh.DiscardRequests(h.reqs)
@@ -243,16 +240,18 @@ func (*keeper) Strays(context.Context, lease.Made, []string) ([]string, error) {
 // Accounts are none: nothing is made at the host.
 func (*keeper) Accounts(context.Context) ([]string, error) { return nil, nil }
 
-// Terminate ends what sessions started, where they were cut; a client that left
-// by itself may come back to its work while its grant lives.
+// Terminate ends what sessions started, where they were cut. A client that left by
+// itself may come back to its work while its grant lives: then it only says whether
+// there is any.
 func (k *keeper) Terminate(ctx context.Context, work []string) error {
 	var errs []error
 	for _, w := range work {
 		login, id, _ := strings.Cut(w, "/")
+		verb := "session "
 		if k.engine.left.forget(curfew.SessionID(id)) {
-			continue
+			verb = "look " // whether there is any
 		}
-		if _, err := k.sweep(ctx, login, "end session "+id, "session "+id); err != nil {
+		if _, err := k.sweep(ctx, login, "end session "+id, verb+id); err != nil {
 			errs = append(errs, err)
 		}
 	}

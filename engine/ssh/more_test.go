@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"net"
 	"os"
@@ -168,5 +169,42 @@ func TestTheReceiptSaysHowFar(t *testing.T) {
 	}
 	if got := k.told("deploy", nil, probe{}); len(got) != 1 || !strings.Contains(got[0], "may live on") {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestAHostThatDropsLogInsIsTriedAgain(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{Settings: []string{"MaxStartups 2:100:2"}}, "")
+	g := s.Grant("web/true", time.Hour)
+	errs := make(chan error)
+	for range 8 {
+		go func() {
+			c, err := s.dial(context.Background(), g.User, g.Password)
+			if err == nil {
+				err = c.Do(context.Background())
+				c.Close()
+			}
+			errs <- err
+		}()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNoSecretIsTold: neither the credential nor a key of ours is in what is kept or sent on.
+func TestNoSecretIsTold(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/all": {"login {user}", "shell", "run anything"}}, Record: curfew.RecordResults}, servers.SSHOptions{Settings: []string{"LogLevel DEBUG3"}}, "")
+	g := s.Grant("web/all", time.Hour)
+	if got := s.ssh(g, "env; cat /proc/self/environ /proc/self/cmdline"); got.code != 0 || strings.Contains(got.out, g.Password) {
+		t.Errorf("%+v", got)
+	}
+	text, err := json.Marshal(s.items(g))
+	must(t, err)
+	for where, text := range map[string]string{"the recording": string(text), "the host's log": s.sshd.Log()} {
+		if strings.Contains(text, g.Password) || strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("%s holds a secret", where)
+		}
 	}
 }

@@ -26,7 +26,12 @@ const cutStatus = 124
 func (r *relay) tell(ctx context.Context) {
 	tick := time.NewTicker(noticeEvery)
 	defer tick.Stop()
+	var end time.Time
 	for {
+		if now := r.s.Permit().End(); !now.Equal(end) {
+			end = now
+			r.until(time.Until(end))
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -91,7 +96,7 @@ func clock(d time.Duration) string {
 // deadline or not at all.
 func (r *relay) farewell(e access.Ended, by time.Time) {
 	text := goodbye(r.s.Permit(), e).String()
-	_ = r.legs.Client.SetWriteDeadline(by)
+	_ = r.legs.Client.SetWriteDeadline(by.Add(partingDrain))
 	var wg sync.WaitGroup
 	for _, c := range r.running() {
 		wg.Go(func() { c.leave(text) })

@@ -11,18 +11,19 @@ import (
 
 // Bounds of the parting of a client.
 const (
-	partingBound = 500 * time.Millisecond // for it to hear the farewell and leave
-	partingBytes = 16 << 10               // farewells, not yet acknowledged
-	partingDrain = 50 * time.Millisecond  // for what was sent before to arrive
+	partingDrain = 50 * time.Millisecond  // for the farewell to go out, and what was sent before to arrive
+	partingBytes = 16 << 10               // that may then be unacknowledged
+	partingBound = 500 * time.Millisecond // for the client to leave
 )
 
 // parting is a client's connection as the cut closes it. An ssh client answers the
-// end of its program, and takes a reset instead for an error of the network: so where
-// nothing but the farewell is still under way, it has a moment to leave by itself.
-// Nothing more is written to it; one that does not take what was, is reset.
+// end of its program, and takes a reset instead for an error of the network: so the
+// farewell has a moment to go out and the client a moment to leave by itself. One that
+// does not take what was sent is reset. Nobody waits for any of that, and programs
+// have been stopped being listened to before.
 type parting struct {
 	net.Conn
-	over atomic.Bool
+	closing, over atomic.Bool
 }
 
 func (p *parting) Write(b []byte) (int, error) {
@@ -34,23 +35,18 @@ func (p *parting) Write(b []byte) (int, error) {
 
 // Close parts; the connection itself is closed by Serve.
 func (p *parting) Close() error {
-	if !p.over.CompareAndSwap(false, true) {
+	if !p.closing.CompareAndSwap(false, true) {
 		return nil
 	}
-	p.drain(time.Now().Add(partingDrain))
-	return nil
-}
-
-// drain looks every millisecond whether little enough is under way.
-func (p *parting) drain(by time.Time) {
-	switch {
-	case p.queued() <= partingBytes:
+	time.AfterFunc(partingDrain, func() {
+		p.over.Store(true)
+		if p.queued() > partingBytes {
+			_ = p.reset()
+			return
+		}
 		time.AfterFunc(partingBound, func() { _ = p.reset() })
-	case time.Now().After(by):
-		_ = p.reset()
-	default:
-		time.AfterFunc(time.Millisecond, func() { p.drain(by) })
-	}
+	})
+	return nil
 }
 
 func (p *parting) reset() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -34,6 +35,7 @@ type relay struct {
 	lent   bool                // guarded by mu; the client's agent
 	closed bool                // guarded by mu; the client wants no more sessions
 	bound  map[tcpForward]bool // guarded by mu; what the host listens on for the client
+	until  func(time.Duration) // says to the host how long the session has still
 	leave  func()              // says to the host that the client left by itself
 	engine *Engine
 	legs   session.Legs

@@ -23,18 +23,25 @@ func (s *screen) Write(b []byte) (int, error) {
 // await waits for a word behind the last one that was waited for.
 func (s *screen) await(t *testing.T, word string) {
 	t.Helper()
-	var text string
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	if !s.comes(word, 15*time.Second) {
 		s.mu.Lock()
-		text = s.text.String()
-		i := strings.Index(text[s.seen:], word)
+		defer s.mu.Unlock()
+		t.Fatalf("%q does not appear: %q", word, s.text.String())
+	}
+}
+
+// comes waits so long for a word behind the last one.
+func (s *screen) comes(word string, most time.Duration) bool {
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		i := strings.Index(s.text.String()[s.seen:], word)
 		if i >= 0 {
 			s.seen += i + len(word)
 		}
 		s.mu.Unlock()
 		if i >= 0 {
-			return
+			return true
 		}
 	}
-	t.Fatalf("%q does not appear: %q", word, text)
+	return false
 }

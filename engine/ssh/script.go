@@ -15,6 +15,7 @@ const (
 	sessionMark = "CURFEW_SESSION"
 	watchWord   = "curfew watch"
 	leaveWord   = "leave"
+	untilWord   = "until" // and seconds: the session's end, for a host whose gateway vanished without a word
 )
 
 // sweepBody ends every process that carries the mark $M, again until there is none
@@ -23,9 +24,12 @@ const (
 const sweepBody = `n=0; i=0; while :; do k=0; for f in $(grep -lsF "$M" /proc/[0-9]*/environ); do p=${f#/proc/}; kill -KILL "${p%/environ}" 2>/dev/null && k=$((k+1)); done; ` +
 	`[ $i = 0 ] && n=$k; [ $k = 0 ] && break; i=$((i+1)); [ $i -ge 60 ] && break; sleep 0.05 2>/dev/null || sleep 1; done`
 
-// watchBody waits until its connection is gone, however that happens, and then
-// ends what the session started; a client that leaves leaves its work to the grant.
-const watchBody = `echo watching; while read -r x; do [ "$x" = ` + leaveWord + ` ] && exit 0; done; M=$S; ` + sweepBody
+// watchBody waits until its connection is gone, however that happens, or the time is
+// over that it was told last, and then ends what the session started; a client that leaves
+// leaves its work to the grant.
+const watchBody = `T=; disarm() { [ -z "$T" ] || kill "$T" 2>/dev/null; T=; }; sweep() { M=$S; ` + sweepBody + `; }; ` +
+	`arm() { disarm; (sleep "$1" & c=$!; trap "kill $c; exit" TERM; wait "$c" && sweep) </dev/null >/dev/null 2>&1 & T=$!; }; ` +
+	`echo watching; while read -r x y; do case "$x" in ` + leaveWord + `) disarm; exit 0;; ` + untilWord + `) arm "$y";; esac; done; disarm; sweep`
 
 // sftpBody: a host may serve sftp within sshd itself, which a forced command
 // cannot call; the same program lies in one of these places.
@@ -54,6 +58,7 @@ func keeperScript() string {
 	return wrapped(`set -f -- $SSH_ORIGINAL_COMMAND; set +f; case "$2" in *[!A-Za-z0-9_]*) exit 64;; esac; case "$1" in ` +
 		`grant) M=` + grantMark + `=$2; ` + sweepBody + `; echo "ended $n left $k";; ` +
 		`session) M=` + sessionMark + `=$2; ` + sweepBody + `; echo "ended $n left $k";; ` +
+		`look) M=` + sessionMark + `=$2; i=0; while :; do set -- look $(grep -lsF "$M" /proc/[0-9]*/environ); [ $# = 1 ] && break; i=$((i+1)); [ $i -ge 6 ] && break; sleep 0.05 2>/dev/null || break; done; echo "ended 0 left $(($#-1))";; ` +
 		`probe) echo curfew; [ -r /proc/self/environ ] && echo proc; unshare --user --map-current-user --pid --fork --kill-child --mount-proc true 2>/dev/null && echo unshare; ` +
 		`cd && for f in .ssh/authorized_keys .ssh/authorized_keys2 .ssh/rc .ssh/environment; do [ -e "$f" ] && echo "plant $f $(cksum <"$f")"; done; c=$(crontab -l 2>/dev/null) && echo "plant crontab $(echo "$c" | cksum)"; echo end;; ` +
 		`*) exit 64;; esac`)

@@ -3,6 +3,7 @@ package ssh
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -14,6 +15,10 @@ var (
 	errClientLeft = errors.New("the client left")
 	errHostLeft   = errors.New("the host left")
 )
+
+// untilGrace is how many seconds the host waits longer than the gateway: it is the net
+// under a node that is gone, not the cut.
+const untilGrace = 3
 
 // Bounds of the watch on the host.
 const (
@@ -45,6 +50,9 @@ func (r *relay) watch() error {
 		_, _ = io.Copy(io.Discard, ch)
 		_ = ch.Close()
 	})
+	r.until = func(left time.Duration) {
+		_, _ = fmt.Fprintf(ch, "%s %d\n", untilWord, max(int64(left/time.Second)+untilGrace, 0))
+	}
 	r.leave = func() {
 		if _, err := io.WriteString(ch, leaveWord+"\n"); err != nil {
 			return
