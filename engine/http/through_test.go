@@ -690,3 +690,57 @@ func TestAWebSocketIsNoWayToReadWhatTheRoleDoesNotHold(t *testing.T) {
 	}
 	b.Close()
 }
+
+// from has a browser's connections come from another address of this machine.
+func (b *browser) from(w *enginetest.World, address string) *browser {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	b.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", w.Address)
+	}
+	return b
+}
+
+func TestACredentialThatIsShownFromElsewhereJoinsNobodysRun(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpelsewhere", a)
+	g := w.Grant("look", time.Hour)
+	mine, theirs := through(w, g), through(w, g).from(w, "127.0.0.2")
+	for _, b := range []*browser{mine, theirs, mine} {
+		if err := b.Do(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(w.Sessions(g.ID)); n != 2 {
+		t.Errorf("%d sessions from two addresses", n)
+	}
+	once, err := w.Identity.IssueCredential(t.Context(), g.Principal, g.ID, true, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.User, g.Password = string(once.ID), once.Secret
+	mine, theirs = through(w, g), through(w, g).from(w, "127.0.0.2")
+	for i, b := range []*browser{mine, mine, theirs} {
+		res, text, err := b.ask(t.Context(), "GET", "/", "")
+		if want := []int{200, 200, 401}[i]; err != nil || res.StatusCode != want || i == 2 && !strings.Contains(text, "credential.used") {
+			t.Errorf("request %d: %v %s %v", i, res, text, err)
+		}
+	}
+}
+
+func TestAWithdrawnCredentialAsksNothingMore(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpwithdrawn", a)
+	g := w.Grant("look", time.Hour)
+	b := through(w, g)
+	if err := b.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Access.Do(t.Context(), access.SignOutEverywhere{Principal: g.Principal, By: g.Principal}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(countsEvery)
+	res, text, err := b.ask(t.Context(), "GET", "/", "")
+	if err != nil || res.StatusCode != 401 || !strings.Contains(text, "credential.withdrawn") {
+		t.Errorf("%v %s %v", res, text, err)
+	}
+}
