@@ -269,3 +269,17 @@ func TestWhatHoldsVerifiersIsMasked(t *testing.T) {
 
 // A reset goes through to the socket also where TLS began at once.
 var _ interface{ NetConn() net.Conn } = (*begun)(nil)
+
+func TestAShapeHidesWhatMayBeReadInTwoWays(t *testing.T) {
+	for _, sql := range []string{
+		`SELECT 'x\', 'canary'`, `SELECT E'x\'', 'canary', 'y\''`, `SELECT 'x\\', 'canary'`, `SELECT '\'; ALTER ROLE x PASSWORD 'canary'`,
+		"SELECT 1 /* a /* b */ canary */", "SELECT 1 /* a /*/ b */ canary */",
+	} {
+		if got := shape(sql); strings.Contains(got, "canary") {
+			t.Errorf("%s is shown as %s", sql, got)
+		}
+	}
+	if got := shape("SELECT 1 /* a /* b */ c */ + x"); got != "SELECT ? /**/ + x" {
+		t.Errorf("%s", got)
+	}
+}
