@@ -53,6 +53,18 @@ func newHolding(p *judge.Parser, status map[string]string) *holding {
 	return h
 }
 
+// unhidden refuses to start a session, of which statements are held, with a path on which
+// others stand before PostgreSQL's own functions (judge.Forms); set by a statement it waits.
+func unhidden(params map[string]string) error {
+	for name, value := range params {
+		if strings.Contains(strings.ToLower(strings.ReplaceAll(value, `\`, "")), "pg_catalog") {
+			return curfew.Errorf(curfew.Denied, "a session in which statements wait for a release cannot start with %q in its %s", "pg_catalog", say.Clean(name, 64)).
+				WithRule(judge.RuleParameter).WithFix("leave it out: it is searched first by itself")
+		}
+	}
+	return nil
+}
+
 // parameter hears what the target reports of its settings.
 func (h *holding) parameter(name, value string) {
 	switch name {

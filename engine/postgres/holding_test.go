@@ -388,6 +388,13 @@ func TestEveryWayAroundAHoldIsHeld(t *testing.T) {
 			}
 		}
 	})
+	for _, path := range []string{"&search_path=public,pg_catalog", `&options=-c%20search_path%3Dpublic,PG%5C_catalog`} {
+		_, err := pgx.Connect(ctx(t), throughURL(w, g, path))
+		e := new(pgconn.PgError)
+		if !errors.As(err, &e) || !strings.Contains(e.Detail, "statement.parameter") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	long := strings.Repeat("s", 63)
 	for name, msgs := range map[string][]pgproto3.FrontendMessage{
 		"strings that end elsewhere before the target says so": {
