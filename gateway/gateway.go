@@ -129,6 +129,7 @@ func (g *Gateway) known(id curfew.GrantID) []string {
 // fails, and waits for those that live. The accept loop does no I/O of its own.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) error {
 	g.parts.Dialer.Own(ln.Addr())
+	d := door{g, e.Type()}
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	var wg sync.WaitGroup
@@ -152,7 +153,7 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) e
 		}
 		wg.Go(func() {
 			defer func() { <-room }()
-			e.Serve(ctx, conn, g)
+			e.Serve(ctx, conn, d)
 		})
 	}
 }
@@ -165,19 +166,40 @@ func (g *Gateway) Verifier(ctx context.Context, id curfew.CredentialID) engine.V
 	return g.parts.Identity.Verifier(ctx, id)
 }
 
+// door is the gateway as one engine's clients reach it: credentials for what another
+// engine speaks open nothing there, and the gateway's login at it is not brought out.
+type door struct {
+	*Gateway
+	speaks curfew.EngineType
+}
+
 // Open turns a proved claim into a live session.
+func (d door) Open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, error) {
+	return d.admit(ctx, c, d.speaks, w)
+}
+
+// Open turns a proved claim into a live session, whatever its resource speaks.
 func (g *Gateway) Open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, error) {
-	s, who, err := g.open(ctx, c, w)
+	return g.admit(ctx, c, "", w)
+}
+
+func (g *Gateway) admit(ctx context.Context, c access.Claim, speaks curfew.EngineType, w engine.Waiter) (*session.Session, error) {
+	s, who, err := g.open(ctx, c, speaks, w)
 	if err != nil {
 		g.refuse(ctx, c, who, err)
 	}
 	return s, err
 }
 
-func (g *Gateway) open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, access.Credential, error) {
+func (g *Gateway) open(ctx context.Context, c access.Claim, speaks curfew.EngineType, w engine.Waiter) (*session.Session, access.Credential, error) {
 	cred, err := g.parts.Identity.Credential(ctx, c.Credential)
 	if err != nil {
 		return nil, cred, err
+	}
+	var is curfew.EngineType
+	g.parts.Access.View(func(st *access.State) { is = st.Config.Resources[cred.Resource].Type })
+	if speaks != "" && is != "" && is != speaks {
+		return nil, cred, curfew.Errorf(curfew.Denied, "these credentials are for %s, which is reached by %s", cred.Resource, is).WithRule("resource.other").WithFix("curfew connect %s", cred.Resource)
 	}
 	if cred.Asks != nil {
 		if cred.Grant, err = g.waitFor(ctx, cred, w); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/engine/enginetest"
 	"github.com/curfewhq/curfew/record"
 )
@@ -742,5 +743,46 @@ func TestAWithdrawnCredentialAsksNothingMore(t *testing.T) {
 	res, text, err := b.ask(t.Context(), "GET", "/", "")
 	if err != nil || res.StatusCode != 401 || !strings.Contains(text, "credential.withdrawn") {
 		t.Errorf("%v %s %v", res, text, err)
+	}
+}
+
+// otherDoor is an engine of another kind that opens a session for whoever comes.
+type otherDoor struct {
+	*Engine
+	claim access.Claim
+	err   chan error
+}
+
+func (otherDoor) Type() curfew.EngineType { return "other" }
+func (d otherDoor) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	s, err := gate.Open(ctx, d.claim, nil)
+	if err == nil {
+		s.Close(curfew.CauseClosed, "")
+	}
+	d.err <- err
+	_ = conn.Close()
+}
+
+func TestACredentialOpensNoDoorOfAnotherProtocol(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpdoor", a)
+	g := w.Grant("look", time.Hour)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	d := otherDoor{New(), access.Claim{Credential: curfew.CredentialID(g.User), Client: "127.0.0.1:1"}, make(chan error, 1)}
+	go func() { _ = w.Gateway.Serve(t.Context(), ln, d) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := <-d.err; ruleOf(err) != "resource.other" {
+		t.Errorf("it is let in: %v", err)
+	}
+	if n := len(w.Sessions(g.ID)); n != 0 {
+		t.Errorf("%d sessions", n)
 	}
 }
