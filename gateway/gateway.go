@@ -57,6 +57,7 @@ type Gateway struct {
 	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
 	meters   map[curfew.GrantID]*metered                              // of grants with a budget; guarded by mu
 	held     map[curfew.StatementID]session.Held                      // wait for a release; guarded by mu
+	closing  map[curfew.EngineType]int                                // sessions whose end is not written; guarded by mu
 	refusals refusals
 	waiting  waiting
 }
@@ -72,7 +73,7 @@ func New(p Parts) *Gateway {
 	if p.ComeBack == 0 {
 		p.ComeBack = comeBack
 	}
-	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}, held: map[curfew.StatementID]session.Held{}}
+	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}, closing: map[curfew.EngineType]int{}, held: map[curfew.StatementID]session.Held{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -133,6 +134,7 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) e
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	var wg sync.WaitGroup
+	defer g.finish(e.Type()) // after wg
 	defer wg.Wait()
 	room := make(chan struct{}, mostConnections)
 	for {
@@ -156,6 +158,34 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) e
 			e.Serve(ctx, conn, d)
 		})
 	}
+}
+
+// closeBound is how long the ends of sessions may take when the gateway stops.
+const closeBound = 40 * time.Second
+
+// finish ends the sessions of an engine that have outlived their connections, as runs
+// of requests do, and waits until the ends of all are written.
+func (g *Gateway) finish(speaks curfew.EngineType) {
+	g.mu.Lock()
+	var left []*session.Session
+	for _, s := range g.sessions {
+		if s.Permit().Resource().Type == speaks {
+			left = append(left, s)
+		}
+	}
+	g.mu.Unlock()
+	for _, s := range left {
+		s.Permit().Fail(curfew.CauseRestart, "")
+	}
+	for end := time.Now().Add(closeBound); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		g.mu.Lock()
+		n := g.closing[speaks]
+		g.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+	g.parts.Log.Error("sessions did not end in time when the gateway stopped", "engine", speaks)
 }
 
 // TLS is the server side configuration.
@@ -256,10 +286,11 @@ func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Sess
 		parts.Terminate = k.Terminate
 	}
 	_ = w.Write(record.Item{Kind: record.Opened, Text: string(grant.Role)}) // a failure shows at the next item, before anything is sent
-	s := session.New(parts)
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.mu.Unlock() // it may be over at once: forget comes after this
+	s := session.New(parts)
 	g.sessions[p.Session()] = s
+	g.closing[p.Resource().Type]++
 	if g.byGrant[grant.ID] == nil {
 		g.byGrant[grant.ID] = map[curfew.SessionID]*session.Session{}
 	}
@@ -320,6 +351,11 @@ func (g *Gateway) forget(p *access.Permit) {
 
 func (g *Gateway) done(p *access.Permit, sum session.Summary) {
 	g.forget(p)
+	defer func() {
+		g.mu.Lock()
+		g.closing[p.Resource().Type]--
+		g.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := g.parts.Access.CloseSession(ctx, p, curfew.SessionEnded{
