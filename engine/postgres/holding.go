@@ -35,6 +35,7 @@ type holding struct {
 	// not have taken it. up's.
 	prepared, cursors map[string]judge.Forms
 	lost              bool // code ran that may have made others; up's
+	ran               bool // code, with the message before this one: names of the protocol may stand for something else; up's
 	executed          bool // something, since the last Sync: settings that it changed may be said with the answer to that; up's
 
 	// doubtful: strings with backslashes may end elsewhere for the target than for the grammar.
@@ -260,7 +261,9 @@ func (r *relay) release(text string, values []record.Value, classes []curfew.Sta
 	if err != nil {
 		return notReleased(err), nil
 	}
-	r.holds.lost = r.holds.lost || slices.Contains(classes, curfew.ClassCode) || slices.Contains(classes, curfew.ClassUnknown)
+	if slices.Contains(classes, curfew.ClassCode) || slices.Contains(classes, curfew.ClassUnknown) {
+		r.holds.lost, r.holds.ran = true, true
+	}
 	return nil, r.tell(say.Notice{Line: say.Clean("Curfew: "+strings.Join(by, " and ")+" released this statement.", say.MaxLine)})
 }
 
