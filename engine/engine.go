@@ -76,6 +76,14 @@ type Introducer interface {
 	Keys() []byte
 }
 
+// Recaller is a Gatekeeper that says whether a credential is still worth something, for
+// protocols whose clients show theirs again and again within one session.
+type Recaller interface {
+	// Counts is nil, or why the credential opens nothing any more: withdrawn, over, its
+	// owner disabled. It may be called at any time.
+	Counts(ctx context.Context, id curfew.CredentialID) error
+}
+
 // Verifier is what SCRAM-SHA-256 needs on the server's side (RFC 5802, RFC 7677).
 type Verifier struct {
 	Salt       []byte

@@ -285,6 +285,12 @@ func TestVerifyingNamesWhatWasChanged(t *testing.T) {
 			return l
 		}, "chunk 1"},
 		{"no key in the header", func(l []string) []string { return replace(l, 0, "curfew-secret-1:", "curfew-secret-2:") }, "key in the header was edited"},
+		{"another signature under the head", func(l []string) []string { return replace(l, 0, `=\n",`, `=\n— witness.example AAAAAAAA\n",`) }, "not as the ledger writes it"},
+		{"its signature written otherwise", func(l []string) []string {
+			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+			i := strings.Index(l[0], `=\n",`) - 1
+			return replace(l, 0, l[0][i:i+2], alphabet[strings.IndexByte(alphabet, l[0][i])+1:][:1]+"=")
+		}, "not as the ledger writes it"},
 		{"the head edited", func(l []string) []string { return replace(l, 0, `\ntime `, `\ntime 1`) }, "signed"},
 		{"another format", func(l []string) []string { return replace(l, 0, `"format":1`, `"format":2`) }, ""},
 		{"an event's body edited", func(l []string) []string { return replace(l, event(l, curfew.KindRequestApproved), "p_dana", "p_root") }, "is not in the signed ledger"},

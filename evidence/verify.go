@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -218,8 +220,21 @@ func (v *verifying) genesis(e curfew.Event) error {
 	if v.signed, err = ledger.ParseHead([]byte(v.head.Head), b.Deployment, b.Key); err != nil {
 		return bad("the head of the ledger is not signed by the key of %.40s: it was edited, or signed with another key", b.Deployment)
 	}
+	if !asSigned(v.head.Head) {
+		return bad("the head of the ledger was edited: it is not as the ledger writes it")
+	}
 	v.report.Size = v.signed.Size
 	return nil
+}
+
+// asSigned reports whether a signed head has one signature, written in the one way:
+// others are passed over where signatures are checked (C2SP signed-note).
+func asSigned(head string) bool {
+	_, signature, _ := strings.Cut(head, "\n\n")
+	line, ok := strings.CutSuffix(signature, "\n")
+	text := line[strings.LastIndexByte(line, ' ')+1:]
+	raw, err := base64.StdEncoding.Strict().DecodeString(text)
+	return ok && err == nil && base64.StdEncoding.EncodeToString(raw) == text && !strings.Contains(line, "\n")
 }
 
 // recording reads the chunks and items.

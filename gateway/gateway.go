@@ -57,6 +57,7 @@ type Gateway struct {
 	byGrant  map[curfew.GrantID]map[curfew.SessionID]*session.Session // the same ones; guarded by mu
 	meters   map[curfew.GrantID]*metered                              // of grants with a budget; guarded by mu
 	held     map[curfew.StatementID]session.Held                      // wait for a release; guarded by mu
+	closing  map[curfew.EngineType]int                                // sessions whose end is not written; guarded by mu
 	refusals refusals
 	waiting  waiting
 }
@@ -72,7 +73,7 @@ func New(p Parts) *Gateway {
 	if p.ComeBack == 0 {
 		p.ComeBack = comeBack
 	}
-	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}, held: map[curfew.StatementID]session.Held{}}
+	g := &Gateway{waiting: waiting{comeBack: p.ComeBack}, parts: p, sessions: map[curfew.SessionID]*session.Session{}, byGrant: map[curfew.GrantID]map[curfew.SessionID]*session.Session{}, meters: map[curfew.GrantID]*metered{}, closing: map[curfew.EngineType]int{}, held: map[curfew.StatementID]session.Held{}}
 	g.Lease = lease.New(lease.Parts{Access: p.Access, Keeper: g.keeper, Known: g.known, Log: p.Log})
 	return g
 }
@@ -129,9 +130,11 @@ func (g *Gateway) known(id curfew.GrantID) []string {
 // fails, and waits for those that live. The accept loop does no I/O of its own.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) error {
 	g.parts.Dialer.Own(ln.Addr())
+	d := door{g, e.Type()}
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	var wg sync.WaitGroup
+	defer g.finish(e.Type()) // after wg
 	defer wg.Wait()
 	room := make(chan struct{}, mostConnections)
 	for {
@@ -152,9 +155,37 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener, e engine.Engine) e
 		}
 		wg.Go(func() {
 			defer func() { <-room }()
-			e.Serve(ctx, conn, g)
+			e.Serve(ctx, conn, d)
 		})
 	}
+}
+
+// closeBound is how long the ends of sessions may take when the gateway stops.
+const closeBound = 40 * time.Second
+
+// finish ends the sessions of an engine that have outlived their connections, as runs
+// of requests do, and waits until the ends of all are written.
+func (g *Gateway) finish(speaks curfew.EngineType) {
+	g.mu.Lock()
+	var left []*session.Session
+	for _, s := range g.sessions {
+		if s.Permit().Resource().Type == speaks {
+			left = append(left, s)
+		}
+	}
+	g.mu.Unlock()
+	for _, s := range left {
+		s.Permit().Fail(curfew.CauseRestart, "")
+	}
+	for end := time.Now().Add(closeBound); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		g.mu.Lock()
+		n := g.closing[speaks]
+		g.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+	g.parts.Log.Error("sessions did not end in time when the gateway stopped", "engine", speaks)
 }
 
 // TLS is the server side configuration.
@@ -165,19 +196,40 @@ func (g *Gateway) Verifier(ctx context.Context, id curfew.CredentialID) engine.V
 	return g.parts.Identity.Verifier(ctx, id)
 }
 
+// door is the gateway as one engine's clients reach it: credentials for what another
+// engine speaks open nothing there, and the gateway's login at it is not brought out.
+type door struct {
+	*Gateway
+	speaks curfew.EngineType
+}
+
 // Open turns a proved claim into a live session.
+func (d door) Open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, error) {
+	return d.admit(ctx, c, d.speaks, w)
+}
+
+// Open turns a proved claim into a live session, whatever its resource speaks.
 func (g *Gateway) Open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, error) {
-	s, who, err := g.open(ctx, c, w)
+	return g.admit(ctx, c, "", w)
+}
+
+func (g *Gateway) admit(ctx context.Context, c access.Claim, speaks curfew.EngineType, w engine.Waiter) (*session.Session, error) {
+	s, who, err := g.open(ctx, c, speaks, w)
 	if err != nil {
 		g.refuse(ctx, c, who, err)
 	}
 	return s, err
 }
 
-func (g *Gateway) open(ctx context.Context, c access.Claim, w engine.Waiter) (*session.Session, access.Credential, error) {
+func (g *Gateway) open(ctx context.Context, c access.Claim, speaks curfew.EngineType, w engine.Waiter) (*session.Session, access.Credential, error) {
 	cred, err := g.parts.Identity.Credential(ctx, c.Credential)
 	if err != nil {
 		return nil, cred, err
+	}
+	var is curfew.EngineType
+	g.parts.Access.View(func(st *access.State) { is = st.Config.Resources[cred.Resource].Type })
+	if speaks != "" && is != "" && is != speaks {
+		return nil, cred, curfew.Errorf(curfew.Denied, "these credentials are for %s, which is reached by %s", cred.Resource, is).WithRule("resource.other").WithFix("curfew connect %s", cred.Resource)
 	}
 	if cred.Asks != nil {
 		if cred.Grant, err = g.waitFor(ctx, cred, w); err != nil {
@@ -234,10 +286,11 @@ func (g *Gateway) start(p *access.Permit, cred access.Credential) (*session.Sess
 		parts.Terminate = k.Terminate
 	}
 	_ = w.Write(record.Item{Kind: record.Opened, Text: string(grant.Role)}) // a failure shows at the next item, before anything is sent
-	s := session.New(parts)
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.mu.Unlock() // it may be over at once: forget comes after this
+	s := session.New(parts)
 	g.sessions[p.Session()] = s
+	g.closing[p.Resource().Type]++
 	if g.byGrant[grant.ID] == nil {
 		g.byGrant[grant.ID] = map[curfew.SessionID]*session.Session{}
 	}
@@ -298,6 +351,11 @@ func (g *Gateway) forget(p *access.Permit) {
 
 func (g *Gateway) done(p *access.Permit, sum session.Summary) {
 	g.forget(p)
+	defer func() {
+		g.mu.Lock()
+		g.closing[p.Resource().Type]--
+		g.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := g.parts.Access.CloseSession(ctx, p, curfew.SessionEnded{

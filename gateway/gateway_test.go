@@ -58,6 +58,8 @@ func TestEveryRefusalIsCountedOnce(t *testing.T) {
 // echo is an engine: it answers each byte; silent clients say nothing.
 type echo struct{ engine.Engine }
 
+func (echo) Type() curfew.EngineType { return "echo" }
+
 func (echo) Serve(ctx context.Context, conn net.Conn, _ engine.Gatekeeper) {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })

@@ -47,6 +47,21 @@ func (g *Gateway) Introduce(ctx context.Context, p *access.Permit) (string, erro
 	})
 }
 
+// Counts says whether a credential that is shown again is still worth something.
+func (g *Gateway) Counts(ctx context.Context, id curfew.CredentialID) error {
+	cred, err := g.parts.Identity.Credential(ctx, id)
+	if err != nil {
+		return err
+	}
+	a := g.parts.Access
+	now := a.Now()
+	a.View(func(st *access.State) { err = st.Counts(cred, now) })
+	if err == nil && a.Withdrawn(cred.Principal, "") {
+		err = curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn")
+	}
+	return err
+}
+
 func (g *Gateway) sign(says introduction) (string, error) {
 	head, err1 := json.Marshal(map[string]string{"alg": "EdDSA", "typ": "JWT", "kid": g.keyID()})
 	text, err2 := json.Marshal(says)

@@ -17,12 +17,12 @@ type Engine struct {
 	proving chan struct{} // bounds the secrets that are looked at at the same time
 
 	mu    sync.Mutex
-	slots map[curfew.CredentialID]*slot // guarded by mu; credentials in use
+	slots map[holder]*slot // guarded by mu; credentials in use
 }
 
 // New returns the engine.
 func New() *Engine {
-	return &Engine{idle: runIdle, proving: make(chan struct{}, 4), slots: map[curfew.CredentialID]*slot{}}
+	return &Engine{idle: runIdle, proving: make(chan struct{}, 4), slots: map[holder]*slot{}}
 }
 
 // Type is "http".

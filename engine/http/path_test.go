@@ -96,7 +96,7 @@ func TestPermissions(t *testing.T) {
 	for request, want := range map[string]bool{
 		"GET /": true, "GET /orders": true, "HEAD /orders/7": true, "POST /orders/7/refund": true, "DELETE /own/x/y": true, "PUT /own": true,
 		"POST /orders/7/refund/": false, "POST /orders//refund": false, "POST /orders": false, "PUT /ownx": false,
-		"GET /admin": false, "GET /admin/": false, "GET /ADMIN": false, "GET /Admin/users": false, "GET /administrator": true,
+		"GET /admin": false, "GET /admin/": false, "GET /ADMIN": false, "GET /Admin/users": false, "GET /administrator": true, "GET /ａdmin": false, "GET /ADMÍN": true,
 		"GET /orders/secret": false, "GET /orders/SECRET/": false, "HEAD /orders/secret": false, "OPTIONS /orders/secret": true,
 		"WEBSOCKET /live": true, "WEBSOCKET /feed/x": true, "WEBSOCKET /feed/raw": false, "WEBSOCKET /FEED/raw/": false, "WEBSOCKET /other": false, "CONNECT /": false, "TRACE /": false, "BREW /": false,
 	} {

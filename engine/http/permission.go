@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/curfewhq/curfew"
 )
 
@@ -113,8 +115,8 @@ func parseRule(line string) (r rule, err error) {
 }
 
 // allows reports whether a method may be used on a path, which is canonical. What may
-// be is compared exactly; what may never be also in another case, and with or without
-// a slash at the end: applications differ. An upgrade is a GET to an application that
+// be is compared exactly; what may never be also in another case, in letters that stand
+// for the same ones, and with or without a slash at the end: applications differ. An upgrade is a GET to an application that
 // does not know it.
 func (p permission) allows(method, path string) bool {
 	parts := strings.Split(path[1:], "/")
@@ -150,7 +152,7 @@ func match(pattern, parts []string, fold bool) bool {
 		switch {
 		case p == "*" && parts[i] != "":
 		case p == parts[i]:
-		case fold && strings.EqualFold(p, parts[i]):
+		case fold && strings.EqualFold(norm.NFKC.String(p), norm.NFKC.String(parts[i])):
 		default:
 			return false
 		}

@@ -26,6 +26,13 @@ const runIdle = time.Minute
 // accountBound is how long the gateway's own login may take to be opened.
 const accountBound = 10 * time.Second
 
+// holder is a credential as it is used from one address. From another it is another
+// client's, with a session of its own, which says so; one for one use has none left.
+type holder struct {
+	credential curfew.CredentialID
+	address    string
+}
+
 // slot is what is known of a credential in use: one run at a time.
 type slot struct {
 	users int // guarded by Engine.mu; requests that hold the slot, and the run
@@ -54,6 +61,7 @@ type run struct {
 	over    bool            // guarded by mu; nobody joins any more
 	idle    *time.Timer     // guarded by mu
 	streams map[stream]bool // guarded by mu; what can be told that it is over
+	counted time.Time       // guarded by mu; when its credential was last worth something
 
 	saying sync.Mutex // held while a token is made, which may read from a disk
 	token  string     // guarded by saying; who is asking, signed
@@ -68,25 +76,60 @@ type stream interface {
 
 // join returns the run of a credential, opened if there is none, for one request.
 func (e *Engine) join(ctx context.Context, gate engine.Gatekeeper, claim access.Claim, secret string) (*run, error) {
+	by := holderOf(claim)
 	e.mu.Lock()
-	at := e.slots[claim.Credential]
+	at := e.slots[by]
 	if at == nil {
 		at = &slot{}
-		e.slots[claim.Credential] = at
+		e.slots[by] = at
 	}
 	at.users++
 	e.mu.Unlock()
 	r, err := at.join(ctx, e, gate, claim, secret)
-	e.drop(claim.Credential, at)
-	return r, err
+	e.drop(by, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.counts(ctx, gate); err != nil {
+		r.leave()
+		return nil, err
+	}
+	return r, nil
+}
+
+func holderOf(claim access.Claim) holder {
+	address, _, _ := net.SplitHostPort(claim.Client)
+	return holder{claim.Credential, address}
+}
+
+// countsEvery is how often it is asked whether a credential that is shown with each
+// request is still worth something.
+const countsEvery = 500 * time.Millisecond
+
+func (r *run) counts(ctx context.Context, gate engine.Gatekeeper) error {
+	by, ok := gate.(engine.Recaller)
+	now := time.Now()
+	r.mu.Lock()
+	ok = ok && now.Sub(r.counted) >= countsEvery
+	r.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	if err := by.Counts(ctx, r.id); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.counted = now
+	r.mu.Unlock()
+	return nil
 }
 
 // drop lets go of a slot; the last one takes it away.
-func (e *Engine) drop(id curfew.CredentialID, at *slot) {
+func (e *Engine) drop(by holder, at *slot) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if at.users--; at.users == 0 && e.slots[id] == at {
-		delete(e.slots, id)
+	if at.users--; at.users == 0 && e.slots[by] == at {
+		delete(e.slots, by)
 	}
 }
 
@@ -133,7 +176,7 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 		r.mu.Lock()
 		r.over = true
 		r.mu.Unlock()
-		e.drop(claim.Credential, at)
+		e.drop(holderOf(claim), at)
 	}()
 	return r, nil
 }
@@ -141,7 +184,7 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 // begin makes a run of a session, with one request in it.
 func (e *Engine) begin(s *session.Session, gate engine.Gatekeeper, claim access.Claim, proof [sha256.Size]byte) (*run, error) {
 	p := s.Permit()
-	r := &run{engine: e, id: claim.Credential, s: s, proof: proof, clients: newBundle(), targets: newBundle(), active: 1, streams: map[stream]bool{}}
+	r := &run{engine: e, id: claim.Credential, s: s, proof: proof, clients: newBundle(), targets: newBundle(), active: 1, counted: time.Now(), streams: map[stream]bool{}}
 	var err error
 	if r.may, err = parse(p.Permission()); err != nil {
 		return nil, err

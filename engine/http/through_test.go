@@ -20,6 +20,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/engine/enginetest"
 	"github.com/curfewhq/curfew/record"
 )
@@ -689,4 +690,99 @@ func TestAWebSocketIsNoWayToReadWhatTheRoleDoesNotHold(t *testing.T) {
 		t.Errorf("the application was asked %d times", n)
 	}
 	b.Close()
+}
+
+// from has a browser's connections come from another address of this machine.
+func (b *browser) from(w *enginetest.World, address string) *browser {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	b.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", w.Address)
+	}
+	return b
+}
+
+func TestACredentialThatIsShownFromElsewhereJoinsNobodysRun(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpelsewhere", a)
+	g := w.Grant("look", time.Hour)
+	mine, theirs := through(w, g), through(w, g).from(w, "127.0.0.2")
+	for _, b := range []*browser{mine, theirs, mine} {
+		if err := b.Do(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(w.Sessions(g.ID)); n != 2 {
+		t.Errorf("%d sessions from two addresses", n)
+	}
+	once, err := w.Identity.IssueCredential(t.Context(), g.Principal, g.ID, true, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.User, g.Password = string(once.ID), once.Secret
+	mine, theirs = through(w, g), through(w, g).from(w, "127.0.0.2")
+	for i, b := range []*browser{mine, mine, theirs} {
+		res, text, err := b.ask(t.Context(), "GET", "/", "")
+		if want := []int{200, 200, 401}[i]; err != nil || res.StatusCode != want || i == 2 && !strings.Contains(text, "credential.used") {
+			t.Errorf("request %d: %v %s %v", i, res, text, err)
+		}
+	}
+}
+
+func TestAWithdrawnCredentialAsksNothingMore(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpwithdrawn", a)
+	g := w.Grant("look", time.Hour)
+	b := through(w, g)
+	if err := b.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Access.Do(t.Context(), access.SignOutEverywhere{Principal: g.Principal, By: g.Principal}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(countsEvery)
+	res, text, err := b.ask(t.Context(), "GET", "/", "")
+	if err != nil || res.StatusCode != 401 || !strings.Contains(text, "credential.withdrawn") {
+		t.Errorf("%v %s %v", res, text, err)
+	}
+}
+
+// otherDoor is an engine of another kind that opens a session for whoever comes.
+type otherDoor struct {
+	*Engine
+	claim access.Claim
+	err   chan error
+}
+
+func (otherDoor) Type() curfew.EngineType { return "other" }
+func (d otherDoor) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	s, err := gate.Open(ctx, d.claim, nil)
+	if err == nil {
+		s.Close(curfew.CauseClosed, "")
+	}
+	d.err <- err
+	_ = conn.Close()
+}
+
+func TestACredentialOpensNoDoorOfAnotherProtocol(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpdoor", a)
+	g := w.Grant("look", time.Hour)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	d := otherDoor{New(), access.Claim{Credential: curfew.CredentialID(g.User), Client: "127.0.0.1:1"}, make(chan error, 1)}
+	go func() { _ = w.Gateway.Serve(t.Context(), ln, d) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := <-d.err; ruleOf(err) != "resource.other" {
+		t.Errorf("it is let in: %v", err)
+	}
+	if n := len(w.Sessions(g.ID)); n != 0 {
+		t.Errorf("%d sessions", n)
+	}
 }

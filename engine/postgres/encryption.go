@@ -77,6 +77,9 @@ type begun struct {
 	start []byte
 }
 
+// NetConn is what a reset reaches.
+func (b *begun) NetConn() net.Conn { return b.Conn }
+
 func (b *begun) Read(p []byte) (int, error) {
 	if len(b.start) == 0 {
 		return b.Conn.Read(p)

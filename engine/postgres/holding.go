@@ -35,6 +35,7 @@ type holding struct {
 	// not have taken it. up's.
 	prepared, cursors map[string]judge.Forms
 	lost              bool // code ran that may have made others; up's
+	ran               bool // code, with the message before this one: names of the protocol may stand for something else; up's
 	executed          bool // something, since the last Sync: settings that it changed may be said with the answer to that; up's
 
 	// doubtful: strings with backslashes may end elsewhere for the target than for the grammar.
@@ -51,6 +52,18 @@ func newHolding(p *judge.Parser, status map[string]string) *holding {
 	h.parameter("standard_conforming_strings", status["standard_conforming_strings"])
 	h.parameter("client_encoding", status["client_encoding"])
 	return h
+}
+
+// unhidden refuses to start a session, of which statements are held, with a path on which
+// others stand before PostgreSQL's own functions (judge.Forms); set by a statement it waits.
+func unhidden(params map[string]string) error {
+	for name, value := range params {
+		if strings.Contains(strings.ToLower(strings.ReplaceAll(value, `\`, "")), "pg_catalog") {
+			return curfew.Errorf(curfew.Denied, "a session in which statements wait for a release cannot start with %q in its %s", "pg_catalog", say.Clean(name, 64)).
+				WithRule(judge.RuleParameter).WithFix("leave it out: it is searched first by itself")
+		}
+	}
+	return nil
 }
 
 // parameter hears what the target reports of its settings.
@@ -248,7 +261,9 @@ func (r *relay) release(text string, values []record.Value, classes []curfew.Sta
 	if err != nil {
 		return notReleased(err), nil
 	}
-	r.holds.lost = r.holds.lost || slices.Contains(classes, curfew.ClassCode) || slices.Contains(classes, curfew.ClassUnknown)
+	if slices.Contains(classes, curfew.ClassCode) || slices.Contains(classes, curfew.ClassUnknown) {
+		r.holds.lost, r.holds.ran = true, true
+	}
 	return nil, r.tell(say.Notice{Line: say.Clean("Curfew: "+strings.Join(by, " and ")+" released this statement.", say.MaxLine)})
 }
 

@@ -388,6 +388,13 @@ func TestEveryWayAroundAHoldIsHeld(t *testing.T) {
 			}
 		}
 	})
+	for _, path := range []string{"&search_path=public,pg_catalog", `&options=-c%20search_path%3Dpublic,PG%5C_catalog`} {
+		_, err := pgx.Connect(ctx(t), throughURL(w, g, path))
+		e := new(pgconn.PgError)
+		if !errors.As(err, &e) || !strings.Contains(e.Detail, "statement.parameter") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	long := strings.Repeat("s", 63)
 	for name, msgs := range map[string][]pgproto3.FrontendMessage{
 		"strings that end elsewhere before the target says so": {
@@ -436,6 +443,35 @@ func TestEveryWayAroundAHoldIsHeld(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a name that released code gives away", func(t *testing.T) {
+		check(t, pg.Exec(ctx(t), "shop", `CREATE OR REPLACE FUNCTION public.tidy() RETURNS int LANGUAGE plpgsql AS
+			$f$ BEGIN EXECUTE 'DEALLOCATE s'; EXECUTE 'PREPARE s AS DELETE FROM orders'; RETURN 1; END $f$`))
+		t.Cleanup(func() { _ = pg.Exec(context.Background(), "shop", "DROP FUNCTION public.tidy()") })
+		c := through(t, w, g, "")
+		hijacked, err := c.PgConn().Hijack()
+		check(t, err)
+		defer func() { _ = hijacked.Conn.Close() }()
+		_ = hijacked.Conn.SetDeadline(time.Now().Add(20 * time.Second))
+		fe := pgproto3.NewFrontend(hijacked.Conn, hijacked.Conn)
+		for _, m := range []pgproto3.FrontendMessage{
+			&pgproto3.Parse{Name: "s", Query: "SELECT 1"}, &pgproto3.Sync{}, &pgproto3.Query{String: "SELECT tidy()"}, &pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{},
+		} {
+			fe.Send(m)
+		}
+		check(t, fe.Flush())
+		w.ReleaseOne()
+		w.RefuseOne("no")
+		for {
+			m, err := fe.Receive()
+			check(t, err)
+			if e, ok := m.(*pgproto3.ErrorResponse); ok {
+				if e.Code != "42501" || e.Detail != "Rule: release.denied" {
+					t.Errorf("%+v", e)
+				}
+				return
+			}
+		}
+	})
 	t.Run("a function called by its number", func(t *testing.T) {
 		c := through(t, w, g, "")
 		hijacked, err := c.PgConn().Hijack()

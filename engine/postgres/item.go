@@ -21,7 +21,7 @@ func cut(s string, most int) string {
 
 // secretive reports whether a statement sets a secret: its literals are masked.
 func secretive(text string) bool {
-	return mentions(text, "password", "user mapping", "dblink", "subscription")
+	return mentions(text, "password", "user mapping", "dblink", "subscription", "pg_authid", "pg_shadow", "user_mapping")
 }
 
 // mentions reports whether any of the words, which are lower-case ASCII, is in the

@@ -157,6 +157,11 @@ func (e *Engine) connectTarget(s *session.Session, params map[string]string) (*p
 	cfg := &pgx.Config
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 	cfg.RuntimeParams = runtimeParams(params, s.Permit().Session())
+	if s.Release().Some() {
+		if err := unhidden(cfg.RuntimeParams); err != nil {
+			return nil, nil, err
+		}
+	}
 	if res.Account == curfew.Fixed {
 		if err := pin(cfg.RuntimeParams); err != nil {
 			return nil, nil, err

@@ -70,10 +70,7 @@ func constant(s string, inWord bool) (int, string) {
 		}
 		return len(s), "--"
 	case strings.HasPrefix(s, "/*"):
-		if i := strings.Index(s, "*/"); i >= 0 {
-			return i + 2, "/**/"
-		}
-		return len(s), "/**/"
+		return commentEnd(s), "/**/"
 	case s[0] == '$' && !inWord:
 		return dollarEnd(s)
 	case s[0] >= '0' && s[0] <= '9' && !inWord:
@@ -86,12 +83,31 @@ func constant(s string, inWord bool) (int, string) {
 	return 0, ""
 }
 
-// quotedEnd: a backslash may or may not escape; the longer reading hides more.
+// commentEnd: comments nest.
+func commentEnd(s string) int {
+	deep := 0
+	for i := 0; i < len(s)-1; i++ {
+		switch s[i : i+2] {
+		case "/*":
+			deep++
+			i++
+		case "*/":
+			i++
+			if deep--; deep == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(s)
+}
+
+// quotedEnd: a backslash may or may not escape a quote, and with either reading what
+// follows may stand within another constant: all of it is hidden.
 func quotedEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch {
 		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '\'':
-			i++
+			return len(s)
 		case s[i] == '\'' && i+1 < len(s) && s[i+1] == '\'':
 			i++
 		case s[i] == '\'':

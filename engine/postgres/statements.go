@@ -124,6 +124,14 @@ func (s *statements) forget(kind byte, names map[string]portal) {
 	}
 }
 
+// lose makes all names unknown: code ran that nobody could see into.
+func (s *statements) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget('P', s.texts)
+	s.forget('B', s.portals)
+}
+
 // opens reports whether a text may give the name of a portal another meaning. One that
 // begins as most do cannot, alone: of several statements it may be the second.
 func opens(text string) bool {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -255,5 +256,30 @@ func TestAShapeHasNoValue(t *testing.T) {
 	}
 	if values[0].Text != "canary" {
 		t.Error("shaping an item changes it")
+	}
+}
+
+func TestWhatHoldsVerifiersIsMasked(t *testing.T) {
+	for _, sql := range []string{"SELECT * FROM pg_authid", "TABLE pg_catalog.PG_SHADOW", "SELECT * FROM pg_user_mapping", "select umoptions from pg_user_mappings"} {
+		if !secretive(sql) {
+			t.Errorf("the results of %s would be recorded", sql)
+		}
+	}
+}
+
+// A reset goes through to the socket also where TLS began at once.
+var _ interface{ NetConn() net.Conn } = (*begun)(nil)
+
+func TestAShapeHidesWhatMayBeReadInTwoWays(t *testing.T) {
+	for _, sql := range []string{
+		`SELECT 'x\', 'canary'`, `SELECT E'x\'', 'canary', 'y\''`, `SELECT 'x\\', 'canary'`, `SELECT '\'; ALTER ROLE x PASSWORD 'canary'`,
+		"SELECT 1 /* a /* b */ canary */", "SELECT 1 /* a /*/ b */ canary */",
+	} {
+		if got := shape(sql); strings.Contains(got, "canary") {
+			t.Errorf("%s is shown as %s", sql, got)
+		}
+	}
+	if got := shape("SELECT 1 /* a /* b */ c */ + x"); got != "SELECT ? /**/ + x" {
+		t.Errorf("%s", got)
 	}
 }

@@ -140,6 +140,10 @@ func (r *relay) send(b []byte) error {
 
 // message records one whole message before it may go on.
 func (r *relay) message(kind byte, body []byte) error {
+	if r.holds != nil && r.holds.ran {
+		r.holds.ran = false
+		r.log.lose()
+	}
 	switch kind {
 	case 'Q':
 		r.turns.asked.Add(1)
