@@ -64,12 +64,17 @@ func (r *relay) farewell(e access.Ended, by time.Time) {
 		return
 	}
 	n := goodbye(r.s.Permit(), e)
-	if soon := time.Now().Add(time.Millisecond); by.Before(soon) {
-		by = soon // the processor came late: a client that reads still hears it
-	}
-	_ = r.client.SetWriteDeadline(by)
-	_, _ = r.client.Write(appendPacket(nil, r.next, errPayload(errDisconnected, "08S01", sentence(n.Line, n.Detail, n.Hint))))
+	last := appendPacket(nil, r.next, errPayload(errDisconnected, "08S01", sentence(n.Line, n.Detail, n.Hint)))
 	r.boundary = false
+	for range 3 { // a deadline that is over before the write begins says nothing of the client
+		if soon := time.Now().Add(time.Millisecond); by.Before(soon) {
+			by = soon // the processor came late: a client that reads still hears it
+		}
+		_ = r.client.SetWriteDeadline(by)
+		if n, err := r.client.Write(last); n > 0 || !isTimeout(err) {
+			return
+		}
+	}
 }
 
 // write sends bytes of the target's to the client; boundary says whether they end a
