@@ -46,7 +46,7 @@ func (s *Server) exportSession(ctx context.Context, c caller, in *IDIn) (*huma.S
 // gather finds what goes into a file, writes the export down, and proves the events.
 func (s *Server) gather(ctx context.Context, c caller, x history.Session) (f evidence.File, err error) {
 	f.Session = x.Session
-	if shape := s.shapeFor(c, x); shape != nil {
+	if shape := s.shapeFor(ctx, c, x); shape != nil {
 		f.Shape = shape.Shape
 	}
 	// The ledger first: no head in it is over more than the recording has afterwards.

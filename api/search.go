@@ -147,7 +147,7 @@ func (x *searchRun) session(ctx context.Context, row history.Session) error {
 	case errors.Is(err, record.ErrOpen): // it goes on: it is read itself
 	case curfew.CodeOf(err) == curfew.NotFound:
 		return nil
-	case err == nil && !words.May(x.query, !s.mayRead(x.caller, row)):
+	case err == nil && !words.May(x.query, !s.mayRead(ctx, x.caller, row)):
 		return nil
 	}
 	hit := client.Hit{Items: []client.Found{}}
@@ -179,7 +179,7 @@ func (x *searchRun) read(ctx context.Context, row history.Session, hit *client.H
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	shape := x.server.shapeFor(x.caller, row)
+	shape := x.server.shapeFor(ctx, x.caller, row)
 	for n := 1; ; n++ {
 		it, err := r.Next(ctx, false)
 		if errors.Is(err, io.EOF) || errors.Is(err, record.ErrOpen) {

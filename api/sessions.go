@@ -15,6 +15,7 @@ import (
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/policy"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
 )
@@ -123,16 +124,22 @@ func (s *Server) cut(ctx context.Context, c caller, in *struct {
 
 // mayRead reports whether the caller may see what was said in a session, and not
 // only its shape: the holder, and whoever could have a role that covers it (THREATS 14).
-func (s *Server) mayRead(c caller, x history.Session) bool {
+// Where the role says something else now than when it was used, nobody can tell from
+// today's roles what it covered.
+func (s *Server) mayRead(ctx context.Context, c caller, x history.Session) bool {
 	if x.Principal == c.who {
 		return true
+	}
+	g, err := s.parts.History.Grant(ctx, x.Grant)
+	if err != nil {
+		return false
 	}
 	ok := false
 	s.parts.Access.View(func(st *access.State) {
 		res := st.Config.Resources[x.Resource]
 		e := s.parts.Engines[res.Type]
 		theirs, err := st.Permission(x.Role)
-		if e == nil || err != nil {
+		if e == nil || err != nil || policy.RoleVersion(st.Config.Roles, x.Role) != g.RoleVersion {
 			return
 		}
 		for _, role := range st.MayAskFor(c.who) {
@@ -154,7 +161,7 @@ func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Rea
 	if err != nil {
 		return nil, nil, err
 	}
-	shape := s.shapeFor(c, x)
+	shape := s.shapeFor(ctx, c, x)
 	_, err = s.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: x.Session, By: c.who, How: how}})
 	if err != nil {
 		return nil, nil, err
@@ -182,8 +189,8 @@ func (s *Server) findRecording(ctx context.Context, c caller, id string) (histor
 }
 
 // shapeFor is how a session is shown to somebody; nil: as it is.
-func (s *Server) shapeFor(c caller, x history.Session) engine.Shaper {
-	if s.mayRead(c, x) {
+func (s *Server) shapeFor(ctx context.Context, c caller, x history.Session) engine.Shaper {
+	if s.mayRead(ctx, c, x) {
 		return nil
 	}
 	return s.shapeOf(x.Resource)
