@@ -22,6 +22,8 @@ type Parts struct {
 	Log   *slog.Logger
 	// Patrol is how often an account's connections are looked at; 0: 300 ms.
 	Patrol time.Duration
+	// SweepFirst is how long after the start accounts that no lease accounts for are looked for; 0: a minute.
+	SweepFirst time.Duration
 }
 
 // Service makes and removes accounts as the ledger says. It is a follower: what
@@ -40,6 +42,9 @@ func New(p Parts) *Service {
 	if p.Patrol == 0 {
 		p.Patrol = 300 * time.Millisecond
 	}
+	if p.SweepFirst == 0 {
+		p.SweepFirst = sweepFirst
+	}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
@@ -53,6 +58,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var from uint64
 	s.parts.Access.View(func(st *access.State) { from = st.Size })
 	s.reconcile(ctx)
+	s.wg.Go(func() { s.sweeping(ctx) })
 	err := s.parts.Access.Follow(ctx, from, func(events []curfew.Event) error {
 		for _, e := range events {
 			if concerns(e.Kind) {

@@ -113,7 +113,10 @@ type world struct {
 
 const alice, root = curfew.Principal("p_alice"), curfew.Principal("p_root")
 
-func newWorld(t *testing.T, k *target) *world {
+func newWorld(t *testing.T, k *target) *world { return newWorldOf(t, k, k) }
+
+// newWorldOf is one whose keeper is more than its target.
+func newWorldOf(t *testing.T, k *target, keeper Keeper) *world {
 	l := ledgertest.Begun(t, ledgermem.New)
 	k.t, k.accounts, k.ever = t, map[string]bool{}, map[string]bool{}
 	w := &world{t: t, k: k}
@@ -121,7 +124,7 @@ func newWorld(t *testing.T, k *target) *world {
 	if w.access, err = access.Open(context.Background(), access.Parts{Ledger: l}); err != nil {
 		t.Fatal(err)
 	}
-	w.lease = New(Parts{Access: w.access, Keeper: func(curfew.Resource) Keeper { return k }, Known: func(curfew.GrantID) []string { return []string{"ours"} }, Patrol: k.patrol})
+	w.lease = New(Parts{Access: w.access, Keeper: func(curfew.Resource) Keeper { return keeper }, Known: func(curfew.GrantID) []string { return []string{"ours"} }, Patrol: k.patrol})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = w.access.Run(ctx) })

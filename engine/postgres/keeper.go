@@ -361,6 +361,20 @@ func (k *keeper) Accounts(ctx context.Context) (out []string, err error) {
 	return slices.DeleteFunc(out, func(a string) bool { return k.ours(a) != nil }), err
 }
 
+// Expired lists those whose VALID UNTIL is over, by the target's own clock, for longer
+// than a lease takes to be removed in.
+func (k *keeper) Expired(ctx context.Context) (out []string, err error) {
+	err = k.with(ctx, k.free(&k.doors), "list expired accounts", func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolvaliduntil < now() - interval '5 minutes' ORDER BY 1`, k.named("l"))
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return slices.DeleteFunc(out, func(a string) bool { return k.ours(a) != nil }), err
+}
+
 // named is how this deployment's roles of a kind begin: l(eases), g(roups), k(ept).
 func (k *keeper) named(kind string) string { return "curfew_" + k.target.Deployment + "_" + kind + "_" }
 

@@ -384,6 +384,32 @@ func mustAccounts(t *testing.T, k *keeper) []string {
 	return all
 }
 
+func TestExpiredAccountsAreThoseWhoseTimeIsOver(t *testing.T) {
+	k := newKeeper(t, "te", resource())
+	over, _ := made(t, k, "read orders")
+	made(t, k, "read orders")                              // is good
+	made(t, newKeeper(t, "tf", resource()), "read orders") // is another deployment's
+	soon, _ := made(t, k, "read orders")
+	for account, until := range map[string]string{over.Account: "1 hour", soon.Account: "1 minute"} {
+		at, err := pg.One(ctx(t), "shop", "SELECT (now() - $1::interval)::text", until)
+		if err == nil {
+			err = pg.Exec(ctx(t), "shop", `ALTER ROLE "`+account+`" VALID UNTIL '`+at+`'`)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := k.Expired(ctx(t)); err != nil || len(got) != 1 || got[0] != over.Account {
+		t.Fatal(got, err)
+	}
+	if left, err := k.Remove(ctx(t), lease.Plan{Account: over.Account}, lease.Made{}); err != nil || !left.Gone {
+		t.Fatalf("%+v %v", left, err)
+	}
+	if got, err := k.Expired(ctx(t)); err != nil || len(got) != 0 {
+		t.Fatal(got, err)
+	}
+}
+
 func TestTwoDeploymentsLeaveEachOtherAlone(t *testing.T) {
 	a, b := newKeeper(t, "ta", resource()), newKeeper(t, "tb", resource())
 	pa, ma := made(t, a, "read orders")
