@@ -25,6 +25,10 @@ type channel struct {
 	filter       filter // nil: bytes go through as they are
 	bare         bool   // a shell without a terminal: what goes through is all there is of it
 
+	// words is held while we speak ourselves, and while the host's end is passed on:
+	// what is said after it would be lost.
+	words sync.Mutex
+
 	mu      sync.Mutex
 	tty     *terminal     // guarded by mu until started
 	started bool          // guarded by mu
@@ -212,6 +216,13 @@ func (c *channel) answered(reqs <-chan *ssh.Request) {
 	}
 }
 
+// tell writes words of ours on stderr.
+func (c *channel) tell(text string) {
+	c.words.Lock()
+	defer c.words.Unlock()
+	_, _ = c.client.Stderr().Write([]byte(text))
+}
+
 func (c *channel) ended(how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -261,6 +272,8 @@ func (c *channel) pump(wg *sync.WaitGroup) {
 		down.Go(func() { c.down(c.client.Stderr(), c.host.Stderr(), false) })
 		down.Wait()
 		if !c.r.s.Permit().Over() { // after a cut the farewell is still to come
+			c.words.Lock()
+			defer c.words.Unlock()
 			_ = c.client.CloseWrite()
 		}
 	})

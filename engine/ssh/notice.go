@@ -83,7 +83,7 @@ func (c *channel) notify(n say.Notice, left time.Duration) {
 	if !c.tty.taken() {
 		text += "\r\n" + n.Line + "\r\n"
 	}
-	_, _ = c.client.Stderr().Write([]byte(text))
+	c.tell(text)
 }
 
 // clock is a duration as a clock shows it: 5:00.
@@ -119,7 +119,7 @@ func (c *channel) leave(text string) {
 		}
 		line = "\x1b]2;\x07" + line
 	}
-	_, _ = c.client.Stderr().Write([]byte(line))
+	c.tell(line)
 	_, _ = c.client.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{cutStatus}))
 	_ = c.client.Close()
 }

@@ -108,7 +108,7 @@ func (c *channel) no(what, why string) bool {
 
 // say writes a line of ours to the client's stderr, never to its stdout.
 func (c *channel) say(line string) {
-	_, _ = c.client.Stderr().Write([]byte(strings.ReplaceAll(line, "\n", "\r\n") + "\r\n"))
+	c.tell(strings.ReplaceAll(line, "\n", "\r\n") + "\r\n")
 }
 
 // ptyRequest is what a client says of its terminal (RFC 4254, 6.2).
