@@ -339,10 +339,15 @@ func TestWhatWasKeptBarsBeforeTheLedgerAnswers(t *testing.T) {
 		if !w.s.Withdrawn(alice, "") || !w.s.Withdrawn(dana, "t_1") || w.s.Withdrawn(dana, "") || w.s.Unwritten() != 2 {
 			w.t.Errorf("after the restart it lets in who was disabled; %d are said to be unwritten", w.s.Unwritten())
 		}
+		time.Sleep(3 * time.Second) // it tries, and goes on trying
 		w.l.failing(nil)
-		w.s.pushFirst(newJob(nothingNew{}))
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
+		w.s.View(func(st *State) {
+			if len(st.Sessions) != 0 {
+				w.t.Error("the last run's session is live")
+			}
+		})
 		if w.s.Unwritten() != 0 || w.s.Withdrawn(dana, "t_1") {
 			w.t.Errorf("%d are unwritten after the ledger answers", w.s.Unwritten())
 		}

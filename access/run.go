@@ -70,27 +70,50 @@ func (s *Service) recover(ctx context.Context) error {
 			open = append(open, id)
 		}
 	})
-	jobs := []*job{newJob(nothingNew{})} // what acted and was not written goes first
+	commands := []Command{nothingNew{}} // what acted and was not written goes first
 	for _, id := range open {
-		jobs = append(jobs, newJob(EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}, Uncounted: true}))
+		commands = append(commands, EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseRestart}, Uncounted: true})
 	}
-	for _, c := range s.unattended() {
-		jobs = append(jobs, newJob(c))
+	commands = append(commands, s.unattended()...)
+	for len(commands) > 0 {
+		var err error
+		if commands, err = s.settled(commands); err != nil {
+			return err
+		}
+		if len(commands) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryEvery):
+		}
 	}
-	for _, j := range jobs {
-		s.pushFirst(j)
+	return nil
+}
+
+// settled queues commands and returns those that the ledger did not take yet.
+func (s *Service) settled(commands []Command) (later []Command, err error) {
+	jobs := make([]*job, len(commands))
+	for i, c := range commands {
+		jobs[i] = newJob(c)
+		s.pushFirst(jobs[i])
 	}
 	for _, j := range jobs {
 		select {
 		case <-j.done:
-			if j.err != nil {
-				return j.err
-			}
 		case <-s.stopped:
-			return s.closedError()
+			return nil, s.closedError()
+		}
+		switch {
+		case j.err == nil || j.late: // or it is tried again with what has acted
+		case curfew.CodeOf(j.err) == curfew.Unavailable:
+			later = append(later, j.command)
+		default:
+			return nil, j.err
 		}
 	}
-	return nil
+	return later, nil
 }
 
 // nothingNew is decided once everything that was to be written before is.
