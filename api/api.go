@@ -114,6 +114,9 @@ func New(p Parts) *Server {
 	s.peopleRoutes()
 	s.understandRoutes()
 	s.operateRoutes()
+	s.feedRoutes()
+	s.catalogRoutes()
+	s.insightRoutes()
 	s.plainRoutes()
 	return s
 }

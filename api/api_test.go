@@ -212,7 +212,7 @@ func (r reply) through() bool {
 func (o *office) call(as, method, path, body string) reply {
 	o.t.Helper()
 	bound := 30 * time.Second
-	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
+	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/feed") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
 		bound = 500 * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -289,6 +289,11 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/why":                      {"?role=read", all},
 		"GET /api/v1/who-can":                  {"?resource=db", all},
 		"GET /api/v1/workflows":                {"", all},
+		"GET /api/v1/feed":                     {"", all}, // what it says is each caller's own
+		"GET /api/v1/resources":                {"", all},
+		"GET /api/v1/roles":                    {"", all},
+		"GET /api/v1/reach":                    {"?person=alice", "alice tom otto root"},
+		"GET /api/v1/insights":                 {"", "tom otto root"},
 		"POST /api/v1/workflows":               {`{"id":"INC 2","kind":"incident"}`, all},
 		"POST /api/v1/workflows/{id}/close":    {"", "dana otto root"},
 		"GET /api/v1/audit":                    {"", "tom otto root"},
