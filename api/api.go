@@ -114,6 +114,8 @@ func New(p Parts) *Server {
 	s.peopleRoutes()
 	s.understandRoutes()
 	s.operateRoutes()
+	s.factRoutes()
+	s.screenRoutes()
 	s.feedRoutes()
 	s.catalogRoutes()
 	s.insightRoutes()

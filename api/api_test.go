@@ -212,7 +212,7 @@ func (r reply) through() bool {
 func (o *office) call(as, method, path, body string) reply {
 	o.t.Helper()
 	bound := 30 * time.Second
-	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/feed") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
+	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/feed") || strings.HasSuffix(path, "/screen") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
 		bound = 500 * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -256,6 +256,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/requests/{id}":            {"", "alice dana tom otto root"},
 		"POST /api/v1/requests/{id}/approve":   {`{"digest":"00"}`, "alice dana tom otto root"}, // to the passphrase; access decides who may
 		"POST /api/v1/requests/{id}/deny":      {`{}`, "alice dana tom otto root"},
+		"GET /api/v1/requests/{id}/facts":      {"", "alice dana tom otto root"},
 		"GET /api/v1/grants":                   {"", all},
 		"GET /api/v1/grants/{id}":              {"", "alice tom otto root"},
 		"POST /api/v1/grants/{id}/extend":      {`{"for":"0s","reason":"x"}`, "alice"},
@@ -270,6 +271,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/watch":      {"", "alice tom otto root"},
+		"GET /api/v1/sessions/{id}/screen":     {"", "alice"}, // the others could not have the role
 		"POST /api/v1/sessions/{id}/cut":       {`{}`, "alice otto root"},
 		"GET /api/v1/sessions/{id}/export":     {"", "alice tom otto root"},
 		"GET /api/v1/sessions/search":          {"?words=orders", all},

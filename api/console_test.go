@@ -216,3 +216,64 @@ func TestInsightsCount(t *testing.T) {
 		t.Errorf("granted %v minutes", d.Granted)
 	}
 }
+
+func TestWhatUsuallyHappens(t *testing.T) {
+	o := newOffice(t)
+	read := func(as string) (client.Facts, reply) {
+		r := o.call(as, http.MethodGet, "/api/v1/requests/"+aliceRequest+"/facts", "")
+		var f client.Facts
+		_ = json.Unmarshal([]byte(r.text), &f)
+		return f, r
+	}
+	f, _ := read("dana")
+	var all []string
+	for _, x := range f.Facts {
+		all = append(all, x.Text)
+		if strings.HasPrefix(x.Text, "the first time") && !x.Warn {
+			t.Error("a first time does not stand out")
+		}
+	}
+	text := strings.Join(all, "\n")
+	if f.Person != "payments" || !strings.Contains(text, "the first time in 90 days that ALICE asks") || !strings.Contains(text, "holds 1 other live grant now") {
+		t.Errorf("%+v", f)
+	}
+	if _, r := read("mallory"); r.status != http.StatusNotFound {
+		t.Errorf("mallory is told: %s", r.text)
+	}
+}
+
+func TestAnOddHour(t *testing.T) {
+	at := time.Date(2026, 3, 4, 1, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		hours []int
+		want  bool
+	}{
+		{nil, false}, {[]int{9, 9, 9, 9}, false}, {[]int{9, 10, 11, 12, 13}, true}, {[]int{9, 10, 11, 12, 23}, false}, {[]int{9, 10, 11, 12, 22}, true}, {[]int{9, 10, 11, 12, 3}, false},
+	} {
+		if got := odd(c.hours, at); got != c.want {
+			t.Errorf("%v: %v", c.hours, got)
+		}
+	}
+}
+
+// A screen is sent as it is read, at most every quarter of a second, however much is printed.
+func TestTheScreenOfASession(t *testing.T) {
+	o := newOffice(t)
+	id, w := o.said("alice", true)
+	must(t, w.Write(record.Item{Kind: record.Statement, Ref: 1, Text: "shell", Tag: "20x3"}))
+	for range 500 {
+		must(t, w.Write(record.Item{Kind: record.Output, Ref: 1, Text: strings.Repeat("noise\r\n", 100)}))
+	}
+	must(t, w.Write(record.Item{Kind: record.Output, Ref: 1, Text: "\x1b[2J\x1b[2;3Hhello\x1b]0;pwned\a"}))
+	must(t, w.Close(record.Item{Kind: record.Closed}))
+	r := o.call("alice", http.MethodGet, "/api/v1/sessions/"+string(id)+"/screen", "")
+	if !strings.Contains(r.text, `"  hello"`) || strings.Contains(r.text, "pwned") || !strings.Contains(r.text, `"columns":20,"rows":3`) {
+		t.Errorf("%.600s", r.text)
+	}
+	if n := strings.Count(r.text, "event: screen"); n > 4 {
+		t.Errorf("%d frames", n)
+	}
+	if r := o.call("root", http.MethodGet, "/api/v1/sessions/"+string(id)+"/screen", ""); r.status != http.StatusForbidden {
+		t.Errorf("an administrator without the role is shown the screen: %d", r.status)
+	}
+}

@@ -73,3 +73,24 @@ type Count struct {
 	Name string `json:"name"`
 	N    int    `json:"n"`
 }
+
+// Facts are what is known about a request besides what it says.
+type Facts struct {
+	Person string `json:"person,omitempty" doc:"The requester's groups"`
+	Usual  string `json:"usual,omitempty" doc:"How long the requester usually used this role: the median of their last grants, from three on"`
+	Facts  []Fact `json:"facts"`
+}
+
+// Fact is one of them, in words.
+type Fact struct {
+	Text string `json:"text"`
+	Warn bool   `json:"warn,omitempty" doc:"It stands out"`
+}
+
+// Screen is what a session's terminal shows.
+type Screen struct {
+	Columns int      `json:"columns"`
+	Rows    int      `json:"rows"`
+	Lines   []string `json:"lines"`
+	Ref     uint64   `json:"ref" doc:"Of the program that shows it"`
+}
