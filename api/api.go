@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -120,6 +121,9 @@ func New(p Parts) *Server {
 	s.catalogRoutes()
 	s.insightRoutes()
 	s.plainRoutes()
+	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint]()} {
+		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
+	}
 	return s
 }
 

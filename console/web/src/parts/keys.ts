@@ -1,0 +1,57 @@
+import { useEffect } from "react";
+
+const off = "curfew.keys.off";
+
+/** Single-key shortcuts can be switched off (WCAG 2.1.4). */
+export const keysOff = (): boolean => localStorage.getItem(off) === "1";
+export const setKeysOff = (v: boolean): void => {
+  if (v) localStorage.setItem(off, "1");
+  else localStorage.removeItem(off);
+};
+
+const typing = (t: EventTarget | null): boolean =>
+  t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
+
+let first = "";
+let at = 0;
+
+/**
+ * Calls what belongs to a key: "a", "g r" (one after the other), "?", "ctrl+k".
+ * Keys do nothing while somebody types or a dialog is open, except those with ctrl.
+ */
+export function useKeys(map: Record<string, () => void>, on = true): void {
+  useEffect(() => {
+    if (!on) return;
+    const down = (e: KeyboardEvent): void => {
+      if (e.defaultPrevented || e.altKey || e.isComposing) return;
+      if (e.ctrlKey || e.metaKey) {
+        const f = map[`ctrl+${e.key.toLowerCase()}`];
+        if (f) {
+          e.preventDefault();
+          f();
+        }
+        return;
+      }
+      if (keysOff() || typing(e.target) || document.querySelector('[role="dialog"],[role="alertdialog"],[role="menu"]')) return;
+      const two = performance.now() - at < 1000 && first ? map[`${first} ${e.key}`] : undefined;
+      const f = two ?? map[e.key];
+      if (f) {
+        e.preventDefault();
+        f();
+      }
+    };
+    addEventListener("keydown", down);
+    return () => removeEventListener("keydown", down);
+  }, [map, on]);
+}
+
+// The first of two keys is noted once, after every handler has looked at it.
+if (typeof window !== "undefined") {
+  addEventListener("keydown", (e) => {
+    if (typing(e.target) || e.ctrlKey || e.metaKey) return;
+    queueMicrotask(() => {
+      first = e.key;
+      at = performance.now();
+    });
+  });
+}
