@@ -149,7 +149,7 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 			req := httptest.NewRequest("GET", "http://"+host+path, nil)
 			r := o.send(req)
 			for name, want := range map[string]string{
-				"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+				"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
 				"Cross-Origin-Resource-Policy": "same-origin", "Permissions-Policy": "camera=()", "Cache-Control": "no-store",
 			} {
 				if !strings.Contains(r.header.Get(name), want) {

@@ -47,10 +47,14 @@ type Service struct {
 	hash   func(passphrase string, salt []byte) []byte
 
 	guesses guessing
+	visits  once[visitCode]
+	devices devices
 
 	mu     sync.Mutex
 	keys   map[curfew.Principal]*seal.Ring
-	tokens map[string]tokenRow // guarded by mu; rows read already, by identifier and digest
+	tokens map[string]tokenRow      // guarded by mu; rows read already, by identifier and digest
+	rows   map[string]credentialRow // guarded by mu; of visits
+	left   map[string]time.Time     // guarded by mu; visits that were ended, until they are over anyway
 }
 
 // New returns a Service.
@@ -60,7 +64,8 @@ func New(p Parts) *Service {
 	}
 	return &Service{
 		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
-		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{},
+		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
+		visits: once[visitCode]{life: visitCodeLife, most: 10_000},
 	}
 }
 
