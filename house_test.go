@@ -32,6 +32,7 @@ var floors = map[string]float64{
 	"engine/postgres/judge": 4.9, "engine/postgres": 5, "engine/ssh": 5, "engine/mysql": 5, "engine/http": 5, "engine/toyline": 5, "engine/tcp": 5,
 	"client":  6.1,
 	"gateway": 6.3, "api": 6.3, "metrics": 6.3,
+	"console": 6.4,
 	"cli":     6.5,
 	"servers": 7.1,
 	"demo":    7.3,

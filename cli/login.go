@@ -21,7 +21,7 @@ func (a *app) loginCommand() *cobra.Command {
 	var in loginArgs
 	cmd := &cobra.Command{
 		Use: "login [LINK]", Short: "Sign in: with the link you were given, or with address and passphrase", Args: between(0, 1),
-		Example: "  curfew login 'https://curfew.example.com/join#cfl.…'\n  curfew login --server https://curfew.example.com --email alice@example.com",
+		Example: "  curfew login 'https://curfew.example.com/join?key=cfl.…'\n  curfew login --server https://curfew.example.com --email alice@example.com",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			link := ""
 			if len(args) == 1 {
@@ -38,19 +38,22 @@ func (a *app) loginCommand() *cobra.Command {
 	return cmd
 }
 
-// splitLink takes a sign-in link apart: https://host/join#cfl.… or cfl.… alone.
+// splitLink takes a sign-in link apart: https://host/join?key=cfl.…, the older /join#cfl.…, or cfl.… alone.
 func splitLink(text string) (server, link string, err error) {
 	if strings.HasPrefix(text, "cfl.") {
 		return "", text, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", "", usage("this is no sign-in link: one looks like https://curfew.example.com/join#cfl.…")
+		return "", "", usage("this is no sign-in link: one looks like https://curfew.example.com/join?key=cfl.…")
 	}
-	if u.Fragment != "" && !strings.HasPrefix(u.Fragment, "cfl.") {
-		return "", "", usage("this is no sign-in link: what follows # begins with cfl.")
+	if link = u.Query().Get("key"); link == "" {
+		link = u.Fragment
 	}
-	return u.Scheme + "://" + u.Host, u.Fragment, nil
+	if link != "" && !strings.HasPrefix(link, "cfl.") {
+		return "", "", usage("this is no sign-in link: what follows key= begins with cfl.")
+	}
+	return u.Scheme + "://" + u.Host, link, nil
 }
 
 func (a *app) login(ctx context.Context, text string, in loginArgs) error {

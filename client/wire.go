@@ -25,6 +25,8 @@ type Me struct {
 	Auditor    bool      `json:"auditor"`
 	Bootstrap  bool      `json:"bootstrap" doc:"There are not two administrators yet: one person may change everything"`
 	Until      time.Time `json:"until" doc:"When this sign-in ends"`
+	Asks       bool      `json:"asks,omitempty" doc:"This sign-in came from a code: it asks, and uses nothing"`
+	CSRF       string    `json:"csrf,omitempty" doc:"Of a browser's session: goes into the header Curfew-CSRF of every change"`
 	Now        time.Time `json:"now" doc:"The server's time"`
 	Position   uint64    `json:"position" doc:"The ledger position this answer reflects"`
 }
@@ -41,6 +43,17 @@ type SignIn struct {
 type SignedIn struct {
 	Token string `json:"token"`
 	Me    Me     `json:"me"`
+}
+
+// SignInOf is one of the caller's sign-ins that count.
+type SignInOf struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind" enum:"browser,token,code"`
+	Device  string    `json:"device,omitempty" doc:"What the client called itself"`
+	Address string    `json:"address,omitempty"`
+	Made    time.Time `json:"made,omitzero"`
+	Until   time.Time `json:"until"`
+	Current bool      `json:"current" doc:"It is the caller's own"`
 }
 
 // Check is one condition of a policy with the value that was seen.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 type options struct {
 	data, node  string
 	http        string
+	url         string // what browsers call the API's listener; "": worked out
 	postgres    string
 	mysql       string // "": none
 	ssh         string // "": none
@@ -41,6 +43,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.data, "data", "curfew-data", "folder of the ledger, the recordings and the rest of the state")
 	f.StringVar(&o.node, "node", "curfew-node", "folder of this node's keys and memory; never in the same backup as the data")
 	f.StringVar(&o.http, "http", "127.0.0.1:7080", "address of the API; plain on loopback, TLS elsewhere")
+	f.StringVar(&o.url, "url", "", "address of the console as browsers name it, for example https://curfew.example.com; default: a name of this machine")
 	f.StringVar(&o.postgres, "postgres", "127.0.0.1:7432", "address for PostgreSQL clients")
 	f.StringVar(&o.mysql, "mysql", "127.0.0.1:7306", "address for MySQL and MariaDB clients; empty: none")
 	f.StringVar(&o.ssh, "ssh", "127.0.0.1:7022", "address for SSH clients; empty: none")
@@ -79,6 +82,14 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			o.names = append(o.names, name)
 		}
 	}
+	if o.url != "" {
+		u, err := url.Parse(o.url)
+		if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !ofThisMachine(u.Hostname())) || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+			return o, curfew.Errorf(curfew.Invalid, "--url: %.100q is no address of a console", o.url).WithFix("for example --url https://curfew.example.com")
+		}
+		o.url = u.Scheme + "://" + strings.ToLower(u.Host)
+		o.names = append(o.names, u.Hostname())
+	}
 	if o.credentials == "" {
 		o.credentials = filepath.Join(o.node, "credentials")
 	}
@@ -86,6 +97,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, curfew.Errorf(curfew.Invalid, "--tls-cert and --tls-key go together")
 	}
 	return o, nil
+}
+
+// ofThisMachine reports whether browsers take a name for this machine's own.
+func ofThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
 // loopback reports whether an address is of this machine only.

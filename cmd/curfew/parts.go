@@ -12,6 +12,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/api"
+	"github.com/curfewhq/curfew/console"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/gateway"
 	"github.com/curfewhq/curfew/ledger"
@@ -90,7 +91,31 @@ func (r *running) baseURL() string {
 	return scheme + "://" + r.doors.http.Addr().String()
 }
 
-func (r *running) api() http.Handler {
+// onThisMachine is the console's name where it listens on loopback: one of its own, so
+// that what else runs on this machine is sent none of its cookies.
+const onThisMachine = "curfew.localhost"
+
+// consoleURL is the one origin that browsers sign in at.
+func (r *running) consoleURL() string {
+	if r.opt.url != "" {
+		return r.opt.url
+	}
+	host, port, _ := net.SplitHostPort(r.doors.http.Addr().String()) // a listener's
+	if loopback(r.opt.http) {
+		return "http://" + net.JoinHostPort(onThisMachine, port)
+	}
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = r.certs.names[len(r.certs.names)-1] // one it was told, or the machine's
+	}
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+// web is what the API's listener answers with: the API, and the pages for browsers.
+func (r *running) web() (http.Handler, error) {
+	return console.New(console.Parts{API: r.api(), Origin: r.consoleURL(), Log: r.log})
+}
+
+func (r *running) api() *api.Server {
 	apiHost, _, _ := net.SplitHostPort(r.doors.http.Addr().String())
 	doors := map[curfew.EngineType]api.Door{"postgres": doorOf(r.doors.postgres, r.certs.authority)}
 	if r.doors.apps != nil {
@@ -105,10 +130,10 @@ func (r *running) api() http.Handler {
 	if r.doors.ssh != nil {
 		doors["ssh"] = doorOf(r.doors.ssh, r.sshKey)
 	}
-	hosts := append(append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
+	hosts := append(append([]string{apiHost, "localhost", onThisMachine, "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
-		Doors: doors, Hosts: hosts,
+		Doors: doors, Hosts: hosts, Console: r.consoleURL(),
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 	})

@@ -58,6 +58,7 @@ func (x *exchange) outgoing(h http.Header) {
 		h.Del("Authorization")
 	}
 	h.Del("Proxy-Authorization")
+	withoutOurs(h)
 	if x.run.inject != nil {
 		x.run.inject(h)
 	}
@@ -88,9 +89,13 @@ func (x *exchange) incoming(h http.Header) {
 			delete(h, name)
 		}
 	}
-	cookies := h.Values("Set-Cookie")
-	for i, c := range cookies {
-		cookies[i] = hostOnly(c)
+	if cookies := h.Values("Set-Cookie"); len(cookies) > 0 {
+		h.Del("Set-Cookie")
+		for _, c := range cookies {
+			if name, _, _ := strings.Cut(c, "="); !ourCookie(name) {
+				h.Add("Set-Cookie", hostOnly(c))
+			}
+		}
 	}
 	if to := h.Get("Location"); to != "" {
 		h.Set("Location", x.here(to))
