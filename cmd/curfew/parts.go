@@ -112,7 +112,7 @@ func (r *running) consoleURL() string {
 
 // web is what the API's listener answers with: the API, and the pages for browsers.
 func (r *running) web() (http.Handler, error) {
-	return console.New(console.Parts{API: r.api(), Origin: r.consoleURL(), Log: r.log})
+	return console.New(console.Parts{API: r.api(), Origin: r.consoleURL(), Dist: console.Dist(), Log: r.log})
 }
 
 func (r *running) api() *api.Server {

@@ -59,7 +59,7 @@ async function send<T>(method: "GET" | "POST", path: string, query: Query | unde
   const headers: Record<string, string> = { Accept: "application/json, application/problem+json" };
   if (method === "POST") {
     headers["Content-Type"] = "application/json";
-    if (token) headers["X-Curfew-Token"] = token;
+    if (token) headers["Curfew-CSRF"] = token;
   }
   let response: Response;
   try {

@@ -30,8 +30,8 @@ export const useMe = () =>
   useQuery({
     queryKey: ["people", "me"],
     queryFn: async ({ signal }) => {
-      const me = await get<Me & { token?: string }>("/me", undefined, signal);
-      if (me.token) setToken(me.token);
+      const me = await get<Me>("/me", undefined, signal);
+      setToken(me.csrf ?? "");
       return me;
     },
     staleTime: 60_000,

@@ -889,6 +889,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the caller's sign-ins that count: browsers and command lines */
+        get: operations["get-sign-ins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-ins/{id}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End one of the caller's sign-ins */
+        post: operations["post-sign-ins-id-sign-out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sign-out": {
         parameters: {
             query?: never;
@@ -1615,6 +1649,18 @@ export interface components {
              */
             position: number;
         };
+        ListSignInOf: {
+            /** @description The list is older than the caller's last change */
+            behind?: boolean;
+            items: components["schemas"]["SignInOf"][] | null;
+            /** @description Pass as before for the next page; none: this is the last one */
+            next?: string;
+            /**
+             * Format: int64
+             * @description The ledger position this answer reflects
+             */
+            position: number;
+        };
         ListWorkflow: {
             /** @description The list is older than the caller's last change */
             behind?: boolean;
@@ -1629,9 +1675,13 @@ export interface components {
         };
         Me: {
             admin: boolean;
+            /** @description This sign-in came from a code: it asks, and uses nothing */
+            asks?: boolean;
             auditor: boolean;
             /** @description There are not two administrators yet: one person may change everything */
             bootstrap: boolean;
+            /** @description Of a browser's session: goes into the header Curfew-CSRF of every change */
+            csrf?: string;
             deployment: string;
             email?: string;
             enabled: boolean;
@@ -1908,6 +1958,20 @@ export interface components {
             link?: string;
             /** @description With a link: the one to set */
             passphrase: string;
+        };
+        SignInOf: {
+            address?: string;
+            /** @description It is the caller's own */
+            current: boolean;
+            /** @description What the client called itself */
+            device?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "browser" | "token" | "code";
+            /** Format: date-time */
+            made?: string;
+            /** Format: date-time */
+            until: string;
         };
         SignedIn: {
             me: components["schemas"]["Me"];
@@ -3711,6 +3775,65 @@ export interface operations {
             };
         };
     };
+    "get-sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSignInOf"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-sign-ins-id-sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
     "post-sign-out": {
         parameters: {
             query?: never;
@@ -3723,6 +3846,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;

@@ -28,7 +28,7 @@ export function Settings() {
             <>
               <p><b>{plain(m.name)}</b> <span className="muted">{plain(m.email ?? "")}</span> {m.admin ? <Badge>administrator</Badge> : null} {m.auditor ? <Badge>auditor</Badge> : null}</p>
               <p className="muted">Signed in to {m.deployment} until {clock(m.until)}.</p>
-              <div className="acts"><a className="button plain" href="/sign-out"><span>Sign out</span></a><Button kind="bad" onClick={() => setOut(true)}>Sign out everywhere…</Button></div>
+              <div className="acts"><a className="button plain" href="/account"><span>Where you are signed in, and sign out</span></a><Button kind="bad" onClick={() => setOut(true)}>Sign out everywhere…</Button></div>
             </>
           )}
         </Show>

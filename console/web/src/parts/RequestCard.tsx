@@ -12,6 +12,11 @@ import { Sure } from "./Sure";
 import { say } from "./Toasts";
 import { Avatar, Quote, Status } from "./Who";
 
+/** Checks that say nothing where they hold: they are there for who wants to see all. */
+const always = /^(needs somebody who is not disabled|needs a resource that the role reaches|needs a reason|needs no role that excludes it|needs people who can give|needs a start within .*: as soon as|at any time: no hours set|needs no freeze: no freeze)/;
+
+const sayCheck = (c: string): string => c.replace(/^needs /, "");
+
 /** What a person decides by, in the order in which it matters. */
 export function RequestCard({ request: r }: { request: Request }) {
   const me = useMe();
@@ -19,6 +24,8 @@ export function RequestCard({ request: r }: { request: Request }) {
   const pending = r.status === "pending";
   const own = me.data?.id === r.principal;
   const withdraw = useAct(acts.withdraw);
+  const usual = (r.checks ?? []).filter((c) => always.test(c));
+  const shown = (r.checks ?? []).filter((c) => !always.test(c));
   return (
     <article className="request">
       <div className="request-body">
@@ -38,13 +45,16 @@ export function RequestCard({ request: r }: { request: Request }) {
           <section className="card" aria-labelledby="card-found">
             <h3 id="card-found">What the policy found</h3>
             <ul className="checks">
-              {r.checks?.map((c, i) => <li key={i} className="yes">{plain(c.replace(/^[✓✗]\s*/, ""))}</li>)}
+              {shown.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}
               {r.workflow ? <li className="yes">for {plain(r.workflow)}</li> : null}
               {r.votes?.map((v, i) => <li key={`v${i}`} className="yes">{plain(v.by)} approved, {clock(v.at)}{v.for !== r.for ? `, for ${duration(v.for)}` : ""}</li>)}
               {pending ? (
                 <li className="wait"><b>{r.may_decide ? "Waiting for you" : "Waiting"}</b>{r.waiting?.length ? `: ${r.waiting.map(plain).join(" or ")}` : ""}</li>
               ) : null}
             </ul>
+            {usual.length ? (
+              <details><summary>and {usual.length} more that hold</summary><ul className="checks">{usual.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}</ul></details>
+            ) : null}
             {r.sentence ? <p className="muted small">{plain(r.sentence)}</p> : null}
           </section>
           <section className="card" aria-labelledby="card-usual">
