@@ -37,12 +37,12 @@ var floors = map[string]float64{
 	"servers": 7.1,
 	"demo":    7.3,
 	"serve":   7.3, "cmd/curfew": 7.5,
-	"bench": 8, "crash": 8, "clients": 8,
+	"bench": 8, "crash": 8, "clients": 8, "browse": 8,
 }
 
 // helpers are packages that only tests, other helpers and demo import.
 func helper(pkg string) bool {
-	return strings.HasSuffix(path.Base(pkg), "test") || pkg == "servers" || pkg == "bench" || pkg == "crash" || pkg == "clients"
+	return strings.HasSuffix(path.Base(pkg), "test") || pkg == "servers" || pkg == "bench" || pkg == "crash" || pkg == "clients" || pkg == "browse"
 }
 
 const step = 0.01

@@ -113,6 +113,7 @@ func New(p Parts) *Server {
 	s.api = humago.New(s.mux, cfg)
 	s.signInRoutes()
 	s.signedInRoutes()
+	s.deviceRoutes()
 	s.requestRoutes()
 	s.grantRoutes()
 	s.sessionRoutes()

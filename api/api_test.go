@@ -278,6 +278,7 @@ func (o *office) plan() (id string) {
 func matrix() map[string]struct{ body, who string } {
 	all := "alice dana tom mallory otto root"
 	return map[string]struct{ body, who string }{
+		"POST /api/v1/device": {`{}`, "stranger " + all}, "POST /api/v1/device/token": {`{"secret":"x"}`, ""}, // there is no client with it
 		"GET /healthz": {"", "stranger " + all}, "GET /api/v1/sign-ins": {"", all}, "POST /api/v1/sign-ins/{id}/sign-out": {"", ""}, // of somebody else's: there is none
 		"POST /api/v1/sign-in":                 {`{"email":"a@b.c","passphrase":"wrong wrong wrong"}`, ""},
 		"GET /api/v1/me":                       {"", all},

@@ -110,3 +110,109 @@ func (s *Server) signedIn(ctx context.Context, who curfew.Principal, from identi
 	cookie, _, err = s.parts.Identity.IssueBrowser(ctx, who, from)
 	return cookie, s.parts.Identity.Familiar(who), err
 }
+
+// Request is a request as the visitor may see it; curfew.NotFound for one that is not theirs to see.
+func (s *Server) Request(ctx context.Context, v Visitor, id string) (client.Request, error) {
+	out, err := s.showRequest(ctx, v.c, &IDIn{ID: id})
+	if err != nil {
+		return client.Request{}, err
+	}
+	return out.Body, nil
+}
+
+// Approve and Deny decide a request, by the visitor's passphrase.
+func (s *Server) Approve(ctx context.Context, v Visitor, id string, d client.Decision) (client.Request, error) {
+	return bodyOf(s.approve(ctx, v.c, &decideIn{ID: id, Body: d}))
+}
+
+// Deny denies a request.
+func (s *Server) Deny(ctx context.Context, v Visitor, id string, d client.Decision) (client.Request, error) {
+	return bodyOf(s.deny(ctx, v.c, &decideIn{ID: id, Body: d}))
+}
+
+// Withdraw takes the visitor's own request back.
+func (s *Server) Withdraw(ctx context.Context, v Visitor, id string) (client.Request, error) {
+	return bodyOf(s.withdraw(ctx, v.c, &IDIn{ID: id}))
+}
+
+// AskFor asks for a role.
+func (s *Server) AskFor(ctx context.Context, v Visitor, ask client.Ask) (client.Request, error) {
+	return bodyOf(s.ask(ctx, v.c, &struct{ Body client.Ask }{ask}))
+}
+
+func bodyOf[T any](out *body[T], err error) (t T, _ error) {
+	if err != nil {
+		return t, err
+	}
+	return out.Body, nil
+}
+
+// Grant is a grant as the visitor may see it.
+func (s *Server) Grant(ctx context.Context, v Visitor, id string) (client.Grant, error) {
+	var size uint64
+	s.parts.Access.View(func(st *access.State) { size = st.Size })
+	at, _ := s.caughtUp(ctx, size)
+	g, err := s.findGrant(ctx, v.c, id)
+	if err != nil {
+		return client.Grant{}, err
+	}
+	return s.grant(ctx, g, at), nil
+}
+
+// GiveBack ends the visitor's own grant.
+func (s *Server) GiveBack(ctx context.Context, v Visitor, id string) error {
+	_, err := s.giveBack(ctx, v.c, &IDIn{ID: id})
+	return err
+}
+
+// Standing is how somebody stands at an application.
+type Standing struct {
+	Known   bool           // there is such an application
+	Grant   curfew.GrantID // the live one that was approved last
+	Pending curfew.RequestID
+	Offers  []client.Offer // what they may ask for now
+}
+
+// Standing says how the visitor stands at an application.
+func (s *Server) Standing(ctx context.Context, v Visitor, app curfew.ResourceName) (Standing, error) {
+	var out Standing
+	now := s.parts.Access.Now()
+	s.parts.Access.View(func(st *access.State) {
+		out.Known = st.Config.Resources[app].Type == "http"
+		for _, g := range st.GrantsOf(v.c.who) {
+			if g.Resource == app && !now.Before(g.NotBefore) {
+				out.Grant = g.ID
+			}
+		}
+		for id, r := range st.Requests {
+			if r.Principal == v.c.who && r.Resource == app && r.Extends == "" {
+				out.Pending = max(out.Pending, id)
+			}
+		}
+	})
+	all, err := s.find(ctx, v.c, nil)
+	if err != nil || !out.Known {
+		return out, err
+	}
+	for _, o := range all.Body.Items {
+		if o.Resource == string(app) {
+			out.Offers = append(out.Offers, o)
+		}
+	}
+	return out, nil
+}
+
+// VisitCode lets the visitor's browser in at an application, once.
+func (s *Server) VisitCode(v Visitor, app curfew.ResourceName, challenge string) (string, error) {
+	return s.parts.Identity.VisitCode(identity.SignedIn{Principal: v.c.who, ID: v.c.token}, app, challenge)
+}
+
+// Device is the client that waits with a code.
+func (s *Server) Device(v Visitor, code string) (identity.Device, error) {
+	return s.parts.Identity.Waiting(v.c.who, code)
+}
+
+// LetIn lets a client in that waits with a code: it asks, and uses nothing.
+func (s *Server) LetIn(ctx context.Context, v Visitor, code string) (identity.Device, error) {
+	return s.parts.Identity.LetIn(ctx, v.c.who, code)
+}

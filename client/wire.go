@@ -45,6 +45,32 @@ type SignedIn struct {
 	Me    Me     `json:"me"`
 }
 
+// DeviceAsk begins to sign in by a code.
+type DeviceAsk struct {
+	Device string `json:"device,omitempty" maxLength:"100"`
+}
+
+// DeviceWait is what such a client shows, and asks with.
+type DeviceWait struct {
+	Secret string    `json:"secret" doc:"What the client asks with; it is shown to nobody"`
+	Code   string    `json:"code" doc:"What its owner types" example:"BCDF-GHJK"`
+	Page   string    `json:"page" doc:"Where they type it"`
+	Until  time.Time `json:"until"`
+	Every  string    `json:"every" doc:"How often the client may ask, as a duration"`
+}
+
+// DeviceCollect asks whether the code was typed.
+type DeviceCollect struct {
+	Secret string `json:"secret" maxLength:"100"`
+}
+
+// DeviceAnswer is the token, once, or that nobody has typed the code yet.
+type DeviceAnswer struct {
+	Waiting bool   `json:"waiting,omitempty"`
+	Token   string `json:"token,omitempty" doc:"It asks, and uses nothing"`
+	Me      *Me    `json:"me,omitempty"`
+}
+
 // SignInOf is one of the caller's sign-ins that count.
 type SignInOf struct {
 	ID      string    `json:"id"`

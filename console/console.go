@@ -17,6 +17,10 @@ type Parts struct {
 	Origin string
 	// Dist is the console's built files, with an index.html; nil: there is none.
 	Dist fs.FS
+	// App is the origin of an application, "" for one that browsers do not reach; Apps
+	// is that of them all, with * for the name.
+	App  func(curfew.ResourceName) string
+	Apps string
 	Log  *slog.Logger
 }
 
@@ -33,6 +37,9 @@ func New(p Parts) (*Server, error) {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
+	if p.App == nil {
+		p.App = func(curfew.ResourceName) string { return "" }
+	}
 	s := &Server{parts: p, mux: http.NewServeMux()}
 	var err error
 	if s.files, err = readFiles(p.Dist); err != nil {
@@ -42,6 +49,9 @@ func New(p Parts) (*Server, error) {
 	s.mux.Handle("/healthz", p.API)
 	s.signInPages()
 	s.accountPages()
+	s.applicationPages()
+	s.requestPages()
+	s.devicePages()
 	s.mux.HandleFunc("GET "+styleAt, style)
 	s.mux.HandleFunc("/", s.rest)
 	return s, nil

@@ -84,7 +84,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name s
 }
 
 // formAction is where forms may lead: browsers ask it of redirections too.
-func (s *Server) formAction() string { return "'self'" }
+func (s *Server) formAction() string { return strings.TrimSpace("'self' " + s.parts.Apps) }
 
 // problem is what happened, why, what to do, and a reference (UX.md 3.6).
 type problem struct {

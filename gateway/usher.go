@@ -26,10 +26,20 @@ type Browsers struct {
 
 // App is the origin of an application; "" if browsers reach none.
 func (b Browsers) App(name curfew.ResourceName) string {
-	if b.Console == "" || !label(string(name)) {
+	origin := strings.Replace(b.Apps, "*", string(name), 1)
+	if b.Console == "" || !label(string(name)) || hostOf(origin) == hostOf(b.Console) {
 		return ""
 	}
-	return strings.Replace(b.Apps, "*", string(name), 1)
+	return origin
+}
+
+// hostOf is an origin's host, without its port: what browsers keep cookies by.
+func hostOf(origin string) string {
+	_, host, _ := strings.Cut(origin, "://")
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
 }
 
 // label reports whether a name can be a part of a host's.
@@ -47,8 +57,8 @@ func (g *Gateway) Named(host string) (app curfew.ResourceName, browsers, ok bool
 		return "", false, false
 	}
 	name, rest, found := strings.Cut(strings.ToLower(bare), ".")
-	if !found || rest == "" || !label(name) {
-		return "", false, false
+	if !found || rest == "" || !label(name) || strings.EqualFold(bare, hostOf(g.parts.Browsers.Console)) {
+		return "", false, false // the console's own host is no application's, on whatever port
 	}
 	app = curfew.ResourceName(name)
 	b := g.parts.Browsers

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"io"
 	"net"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ type options struct {
 	mysql       string // "": none
 	ssh         string // "": none
 	apps        string // "": none
+	appsURL     string // what browsers call applications, * for the name of one; "": worked out
 	tcp         string // "": none
 	metrics     string // "": none
 	deployment  string
@@ -48,6 +48,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.mysql, "mysql", "127.0.0.1:7306", "address for MySQL and MariaDB clients; empty: none")
 	f.StringVar(&o.ssh, "ssh", "127.0.0.1:7022", "address for SSH clients; empty: none")
 	f.StringVar(&o.apps, "apps", "127.0.0.1:7443", "address for web applications behind the gateway, each by a name of its own; empty: none")
+	f.StringVar(&o.appsURL, "apps-url", "", "address of applications as browsers name them, * for the name of one, on a domain that is not the console's: https://*.apps.example.net; default: names of this machine")
 	f.StringVar(&o.tcp, "tcp", "127.0.0.1:7400", "address for anything else on TCP, which curfew connect speaks to; empty: none")
 	f.StringVar(&o.metrics, "metrics", "", "loopback address for Prometheus, for example 127.0.0.1:7090; default: none")
 	f.StringVar(&o.deployment, "deployment", "", "name of a new deployment: lower-case letters and digits; part of every account's name")
@@ -82,13 +83,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			o.names = append(o.names, name)
 		}
 	}
-	if o.url != "" {
-		u, err := url.Parse(o.url)
-		if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !ofThisMachine(u.Hostname())) || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-			return o, curfew.Errorf(curfew.Invalid, "--url: %.100q is no address of a console", o.url).WithFix("for example --url https://curfew.example.com")
-		}
-		o.url = u.Scheme + "://" + strings.ToLower(u.Host)
-		o.names = append(o.names, u.Hostname())
+	if err := o.checkURLs(); err != nil {
+		return o, err
 	}
 	if o.credentials == "" {
 		o.credentials = filepath.Join(o.node, "credentials")
@@ -97,12 +93,6 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, curfew.Errorf(curfew.Invalid, "--tls-cert and --tls-key go together")
 	}
 	return o, nil
-}
-
-// ofThisMachine reports whether browsers take a name for this machine's own.
-func ofThisMachine(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
 // loopback reports whether an address is of this machine only.

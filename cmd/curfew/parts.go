@@ -58,8 +58,13 @@ func (r *running) openDoors() error {
 			}
 		}
 	})
+	browsers, err := r.browsers()
+	if err != nil {
+		return err
+	}
 	r.gateway = gateway.New(gateway.Parts{
-		Access: r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
+		Browsers: browsers,
+		Access:   r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
 		Engines: r.engines, Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
 		Introductions: introductions(r.node.Secret()),
 	})
@@ -91,28 +96,13 @@ func (r *running) baseURL() string {
 	return scheme + "://" + r.doors.http.Addr().String()
 }
 
-// onThisMachine is the console's name where it listens on loopback: one of its own, so
-// that what else runs on this machine is sent none of its cookies.
-const onThisMachine = "curfew.localhost"
-
-// consoleURL is the one origin that browsers sign in at.
-func (r *running) consoleURL() string {
-	if r.opt.url != "" {
-		return r.opt.url
-	}
-	host, port, _ := net.SplitHostPort(r.doors.http.Addr().String()) // a listener's
-	if loopback(r.opt.http) {
-		return "http://" + net.JoinHostPort(onThisMachine, port)
-	}
-	if ip := net.ParseIP(host); ip.IsUnspecified() {
-		host = r.certs.names[len(r.certs.names)-1] // one it was told, or the machine's
-	}
-	return "https://" + net.JoinHostPort(host, port)
-}
-
 // web is what the API's listener answers with: the API, and the pages for browsers.
 func (r *running) web() (http.Handler, error) {
-	return console.New(console.Parts{API: r.api(), Origin: r.consoleURL(), Dist: console.Dist(), Log: r.log})
+	b, err := r.browsers()
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Parts{API: r.api(), Origin: b.Console, App: b.App, Apps: b.Apps, Dist: console.Dist(), Log: r.log})
 }
 
 func (r *running) api() *api.Server {

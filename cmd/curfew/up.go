@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -347,7 +348,7 @@ func (r *running) announce(link string) error {
 	}
 	if r.doors.apps != nil {
 		lines = append(lines, "apps "+r.doors.apps.Addr().String())
-		fmt.Fprintf(os.Stderr, "  Web         %s\n", r.doors.apps.Addr())
+		fmt.Fprintf(os.Stderr, "  Web         %s\n", cmp.Or(strings.Replace(r.appsURL(), "*", "NAME", 1), r.doors.apps.Addr().String()+" (browsers: --apps-url)"))
 	}
 	if r.doors.tcp != nil {
 		lines = append(lines, "tcp "+r.doors.tcp.Addr().String())

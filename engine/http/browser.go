@@ -13,7 +13,6 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/engine"
-	"github.com/curfewhq/curfew/session"
 )
 
 // Cookies of an application's origin that are ours. The prefix has browsers take them
@@ -289,46 +288,45 @@ func (r *run) stands(gate engine.Gatekeeper) {
 	}
 }
 
-// endings are why the last access of browsers ended, for the page that says so.
+// endings are the last access of browsers, for the page that says why it ended.
 type endings struct {
 	mu   sync.Mutex
-	last map[curfew.CredentialID]ending // guarded by mu
+	last map[curfew.CredentialID]*access.Permit // guarded by mu
 }
 
-type ending struct {
-	permit *access.Permit
-	ended  access.Ended
-}
+// endingMost bounds how many are remembered.
+const endingMost = 5000
 
-// Bounds of what is remembered of ends.
-const (
-	endingLife = 12 * time.Hour
-	endingMost = 5000
-)
-
-func (e *endings) note(id curfew.CredentialID, s *session.Session) {
-	ended, ok := s.Ended()
-	if !ok || ended.Cause == curfew.CauseClosed || ended.Cause == curfew.CauseTarget || ended.Cause == curfew.CauseRestart {
-		return
-	}
+// begun remembers what a browser uses.
+func (e *endings) begun(id curfew.CredentialID, p *access.Permit) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.last == nil {
-		e.last = map[curfew.CredentialID]ending{}
+		e.last = map[curfew.CredentialID]*access.Permit{}
 	}
-	if len(e.last) >= endingMost {
-		for other, x := range e.last {
-			if time.Since(x.ended.At) > endingLife || len(e.last) >= endingMost {
-				delete(e.last, other)
-			}
+	for other := range e.last {
+		if len(e.last) < endingMost {
+			break
 		}
+		delete(e.last, other)
 	}
-	e.last[id] = ending{s.Permit(), ended}
+	e.last[id] = p
 }
 
+// of is why a browser's access ended; false where its run only had nothing to do.
 func (e *endings) of(id curfew.CredentialID) (*access.Permit, access.Ended, bool) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	x, ok := e.last[id]
-	return x.permit, x.ended, ok
+	p := e.last[id]
+	e.mu.Unlock()
+	if p == nil {
+		return nil, access.Ended{}, false
+	}
+	ended, over := p.Ended()
+	switch {
+	case !over && p.Due(time.Now()):
+		return p, access.Ended{Cause: curfew.CauseExpired, At: p.End()}, true
+	case !over || ended.Cause == curfew.CauseClosed || ended.Cause == curfew.CauseTarget || ended.Cause == curfew.CauseRestart:
+		return nil, access.Ended{}, false
+	}
+	return p, ended, true
 }

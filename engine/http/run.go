@@ -180,12 +180,10 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 		r.mu.Lock()
 		r.over = true
 		r.mu.Unlock()
-		if proved {
-			e.endings.note(claim.Credential, s)
-		}
 		e.drop(holderOf(claim), at)
 	}()
 	if proved {
+		e.endings.begun(claim.Credential, s.Permit())
 		go r.stands(gate)
 	}
 	return r, nil
