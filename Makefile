@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb need-ssh need-tools
+.PHONY: all build console check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb need-ssh need-tools
 
 all: build
 
@@ -56,6 +56,10 @@ need-ssh:
 
 need-tools:
 	@scripts/need-tools
+
+# --- the console's build, which is committed: the only thing that needs Node ---
+console:
+	@scripts/console
 
 bench:
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m

@@ -57,7 +57,7 @@ func (s *Server) facts(ctx context.Context, c caller, in *IDIn) (*body[client.Fa
 	mine, peers := used(theirs, r.Role, ""), used(all, r.Role, r.Principal)
 	who, _, _ := strings.Cut(s.parts.Identity.Name(ctx, r.Principal), " ")
 	if mine.times == 0 {
-		add(true, "the first time in %d days that %s asks for this and gets it", factDays, who)
+		add(true, "%s has not had this role here in %d days", who, factDays)
 	} else {
 		text := fmt.Sprintf("%s had this role here %s in %d days", who, times(mine.times), factDays)
 		if mine.median > 0 {

@@ -7,9 +7,9 @@ import { Requests } from "./pages/Requests";
 const root = createRootRoute({
   component: Shell,
   notFoundComponent: () => (
-    <div className="page"><div className="state"><p className="state-title">There is no page at this address.</p><Link to="/">Home</Link></div></div>
+    <div className="page"><div className="state"><h1 className="state-title">There is no page at this address.</h1><Link to="/">Home</Link></div></div>
   ),
-  errorComponent: ({ error, reset }) => <div className="page"><Fault error={error} retry={reset} /></div>,
+  errorComponent: ({ error, reset }) => <div className="page"><h1>This page</h1><Fault error={error} retry={reset} /></div>,
 });
 
 /** Search parameters are text, and nothing else is let in. */

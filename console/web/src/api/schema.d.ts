@@ -106,6 +106,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to sign in by a code that is typed into a browser */
+        post: operations["post-device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/device/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say whether the code was typed; then the token, once, which asks and uses nothing */
+        post: operations["post-device-token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/doctor": {
         parameters: {
             query?: never;
@@ -1209,6 +1243,33 @@ export interface components {
             passphrase?: string;
             why?: string;
         };
+        DeviceAnswer: {
+            me?: components["schemas"]["Me"];
+            /** @description It asks, and uses nothing */
+            token?: string;
+            waiting?: boolean;
+        };
+        DeviceAsk: {
+            device?: string;
+        };
+        DeviceCollect: {
+            secret: string;
+        };
+        DeviceWait: {
+            /**
+             * @description What its owner types
+             * @example BCDF-GHJK
+             */
+            code: string;
+            /** @description How often the client may ask, as a duration */
+            every: string;
+            /** @description Where they type it */
+            page: string;
+            /** @description What the client asks with; it is shown to nobody */
+            secret: string;
+            /** Format: date-time */
+            until: string;
+        };
         Done: {
             /** Format: int64 */
             position: number;
@@ -2244,6 +2305,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Credential"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceAsk"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceWait"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-device-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceCollect"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceAnswer"];
                 };
             };
             /** @description Error */

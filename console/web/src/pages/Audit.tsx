@@ -41,7 +41,7 @@ export function Audit() {
   const items = useMemo(() => audit.data?.pages.flatMap((p) => p.items ?? []) ?? [], [audit.data]);
   const set = (next: { q?: string; from?: string; to?: string }): void => void go({ to: "/audit", search: { q: next.q || undefined, from: next.from, to: next.to } });
   const keep = (all: string[]): void => { setSaved(all); localStorage.setItem(store, JSON.stringify(all)); };
-  if (me.data && !viewer) return <div className="page"><Fault error={new Error("The audit log is for administrators and auditors. What concerns you is in My access and Sessions.")} /></div>;
+  if (me.data && !viewer) return <div className="page"><h1>Audit</h1><Fault error={new Error("The audit log is for administrators and auditors. What concerns you is in My access and Sessions.")} /></div>;
   return (
     <div className="page wide">
       <header className="page-head">
@@ -94,7 +94,8 @@ function Line({ e }: { e: Entry }) {
 function Histogram({ items, pick }: { items: Entry[]; pick: (from: string, to: string) => void }) {
   const to = Date.parse(items[0]!.at);
   const from = Date.parse(items[items.length - 1]!.at);
-  const n = 48;
+  const room = innerWidth <= 720 ? innerWidth - 40 : innerWidth <= 1100 ? innerWidth - 130 : Math.min(innerWidth - 290, 1220);
+  const n = Math.max(6, Math.floor(room / 26)); // each is wide enough to be hit
   const width = Math.max(1, (to - from + 1) / n);
   const bars = Array.from({ length: n }, () => 0);
   for (const e of items) bars[Math.min(n - 1, Math.floor((Date.parse(e.at) - from) / width))]!++;

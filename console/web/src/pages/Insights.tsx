@@ -16,7 +16,7 @@ export function Insights() {
   const viewer = !!(me.data?.admin || me.data?.auditor);
   const days = Math.min(92, Math.max(1, Number(search.days) || 30));
   const insights = useQuery({ queryKey: ["grants", "insights", days], queryFn: ({ signal }) => get<Schemas["Insights"]>("/insights", { days }, signal), enabled: viewer, staleTime: 30_000 });
-  if (me.data && !viewer) return <div className="page"><Fault error={new Error("Insights are for administrators and auditors.")} /></div>;
+  if (me.data && !viewer) return <div className="page"><h1>Insights</h1><Fault error={new Error("Insights are for administrators and auditors.")} /></div>;
   return (
     <div className="page wide">
       <header className="page-head">

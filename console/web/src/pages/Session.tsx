@@ -6,7 +6,7 @@ import { useGrant, useMe, useSession, type Item, type Session as S } from "../ap
 import { Button } from "../parts/Button";
 import { Copy } from "../parts/Copy";
 import { CutDialog } from "../parts/CutDialog";
-import { bytes, clock, count, plain, seconds, span } from "../parts/format";
+import { brief, bytes, clock, count, plain, seconds, span } from "../parts/format";
 import { Fuse } from "../parts/Fuse";
 import { useKeys } from "../parts/keys";
 import { Fault, Loading } from "../parts/States";
@@ -20,7 +20,7 @@ export function Session() {
   const { id } = useParams({ from: "/sessions/$id" });
   const session = useSession(id);
   const s = session.data;
-  if (!s) return <div className="page">{session.error ? <Fault error={session.error} retry={() => session.refetch()} /> : <Loading />}</div>;
+  if (!s) return <div className="page"><h1>Session</h1>{session.error ? <Fault error={session.error} retry={() => session.refetch()} /> : <Loading />}</div>;
   return <Shown key={s.id} s={s} />;
 }
 
@@ -57,7 +57,7 @@ function Shown({ s }: { s: S }) {
       {!s.live ? (
         <section className="card receipt" aria-labelledby="s-receipt">
           <h2 id="s-receipt">How it ended</h2>
-          <p>{s.cause_text}{s.cut_took ? `; the cut took ${s.cut_took}` : ""}. {s.terminated ? <Badge tone="good">verified gone at the target</Badge> : null}</p>
+          <p>{s.cause_text}{s.cut_took ? `; the cut took ${brief(s.cut_took)}` : ""}. {s.terminated ? <Badge tone="good">verified gone at the target</Badge> : null}</p>
           <p className="muted num">{count(s.statements, "statement")}, {s.refused} refused, {count(s.rows, "row")}, {bytes(s.bytes)}</p>
           {g?.receipt ? <p className="muted">{g.receipt}</p> : null}
         </section>
@@ -151,7 +151,7 @@ function Items({ items, live, first }: { items: Item[]; live: boolean; first: nu
   return (
     <section aria-labelledby="s-said">
       <header className="page-head"><h2 id="s-said">What was said</h2><input className="filter" type="search" data-filter placeholder="Filter" aria-label="Filter what was said" value={q} onChange={(e) => setQ(e.target.value)} /></header>
-      <div ref={box} className="virtual said" tabIndex={0} role="region" aria-label="What was said" onScroll={(e) => { const t = e.currentTarget; stuck.current = t.scrollTop + t.clientHeight > t.scrollHeight - 40; }}>
+      <div ref={box} className="virtual said" tabIndex={0} role="group" aria-label="Statements" onScroll={(e) => { const t = e.currentTarget; stuck.current = t.scrollTop + t.clientHeight > t.scrollHeight - 40; }}>
         <div className="virtual-space" role="list" ref={(n) => { if (n) n.style.height = `${rows.getTotalSize()}px`; }}>
           {rows.getVirtualItems().map((v) => {
             const l = shown[v.index]!;

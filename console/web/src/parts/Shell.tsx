@@ -100,7 +100,7 @@ export function Shell() {
           ))}
         </div>
         <div className="rail-foot">
-          <button type="button" className="find" onClick={() => setPalette(true)} aria-label="Search or do, Control K">
+          <button type="button" className="find" onClick={() => setPalette(true)}>
             <Search size={16} aria-hidden className="rail-icon" /><span className="rail-name">Search or do…</span><kbd className="rail-name" aria-hidden>Ctrl K</kbd>
           </button>
           <p className="rail-me rail-name cut-text" title={me.data?.email}>{me.data ? me.data.name : " "}</p>

@@ -47,7 +47,7 @@ export function Loading({ lines = 4 }: { lines?: number }) {
     return () => clearTimeout(t);
   }, []);
   return (
-    <div className="loading" aria-busy="true" aria-label="Loading">
+    <div className="loading" aria-busy="true">
       {shown ? Array.from({ length: lines }, (_, i) => <div key={i} className="bone" />) : null}
     </div>
   );

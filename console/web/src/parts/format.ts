@@ -25,6 +25,12 @@ export function span(ms: number): string {
   return `${Math.floor(h / 24)} d${h % 24 ? ` ${h % 24} h` : ""}`;
 }
 
+/** "0.3 ms", "41 ms", "1.2 s": how long a machine took. */
+export function brief(d: string): string {
+  const ms = millis(d);
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
 export const duration = (d: string | undefined): string => span(millis(d));
 
 /** "4:59", "1:02:03": what burns down. */

@@ -12,8 +12,21 @@ export const setKeysOff = (v: boolean): void => {
 const typing = (t: EventTarget | null): boolean =>
   t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
 
-let first = "";
+let last = "";
 let at = 0;
+/** The key before the one that is being handled, if that was just now. */
+let before = "";
+
+// Before every handler, each key finds the one before it.
+if (typeof window !== "undefined") {
+  addEventListener("keydown", (e) => {
+    if (/^(Shift|Control|Alt|Meta)$/.test(e.key)) return;
+    const now = performance.now();
+    before = now - at < 1500 ? last : "";
+    last = typing(e.target) || e.ctrlKey || e.metaKey ? "" : e.key;
+    at = now;
+  }, true);
+}
 
 /**
  * Calls what belongs to a key: "a", "g r" (one after the other), "?", "ctrl+k".
@@ -33,7 +46,7 @@ export function useKeys(map: Record<string, () => void>, on = true): void {
         return;
       }
       if (keysOff() || typing(e.target) || document.querySelector('[role="dialog"],[role="alertdialog"],[role="menu"]')) return;
-      const two = performance.now() - at < 1000 && first ? map[`${first} ${e.key}`] : undefined;
+      const two = before ? map[`${before} ${e.key}`] : undefined;
       const f = two ?? map[e.key];
       if (f) {
         e.preventDefault();
@@ -43,15 +56,4 @@ export function useKeys(map: Record<string, () => void>, on = true): void {
     addEventListener("keydown", down);
     return () => removeEventListener("keydown", down);
   }, [map, on]);
-}
-
-// The first of two keys is noted once, after every handler has looked at it.
-if (typeof window !== "undefined") {
-  addEventListener("keydown", (e) => {
-    if (typing(e.target) || e.ctrlKey || e.metaKey) return;
-    queueMicrotask(() => {
-      first = e.key;
-      at = performance.now();
-    });
-  });
 }
