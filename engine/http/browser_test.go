@@ -2,6 +2,7 @@ package http
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -59,7 +60,9 @@ func (x *tab) send(method, target string, header ...string) (*http.Response, str
 	if x.cookies != "" {
 		header = append(header, "Cookie", x.cookies)
 	}
-	res, text, err := x.b.ask(x.t.Context(), method, target, "", header...)
+	ctx, cancel := context.WithTimeout(x.t.Context(), 10*time.Second)
+	defer cancel()
+	res, text, err := x.b.ask(ctx, method, target, "", header...)
 	if err != nil {
 		x.t.Fatal(method, target, err)
 	}

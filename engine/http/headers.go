@@ -77,8 +77,8 @@ func (x *exchange) outgoing(h http.Header) {
 	if x.method == upgrade {
 		h.Del("Sec-Websocket-Extensions") // frames are read as they are
 	}
-	if p.Grant().Record.Results() {
-		h.Set("Accept-Encoding", "identity") // so are bodies
+	if p.Grant().Record.Results() || strings.Contains(h.Get("Accept"), "text/event-stream") {
+		h.Set("Accept-Encoding", "identity") // so are bodies, and streams that are told their end
 	}
 }
 

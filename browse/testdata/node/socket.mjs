@@ -1,4 +1,8 @@
 // A WebSocket client (ws): says how it was opened, what it heard, how it ended.
+import dns from "node:dns";
+// Names below localhost are this machine's, which browsers know and Node does not.
+const asked = dns.lookup;
+dns.lookup = (host, options, done) => host.endsWith(".localhost") ? asked.call(dns, "127.0.0.1", options, done) : asked.call(dns, host, options, done);
 import WebSocket from "ws";
 const [url, host, headers] = process.argv.slice(2);
 const s = new WebSocket(url, { headers: { Host: host, ...JSON.parse(headers) } });

@@ -1,4 +1,8 @@
 // A reader of events (eventsource): says what it heard, and the gateway's last word.
+import dns from "node:dns";
+// Names below localhost are this machine's, which browsers know and Node does not.
+const asked = dns.lookup;
+dns.lookup = (host, options, done) => host.endsWith(".localhost") ? asked.call(dns, "127.0.0.1", options, done) : asked.call(dns, host, options, done);
 import { EventSource } from "eventsource";
 const [url, headers] = process.argv.slice(2);
 const say = (o) => console.log(JSON.stringify(o));
