@@ -114,6 +114,7 @@ func New(p Parts) *Server {
 	s.peopleRoutes()
 	s.understandRoutes()
 	s.operateRoutes()
+	s.sshRoutes()
 	s.plainRoutes()
 	return s
 }
