@@ -36,6 +36,8 @@ type client struct {
 	gate   engine.Gatekeeper
 	pre    ssh.ServerPreAuthConn
 
+	at      string           // the resource that was named before the user was; "": the user name says
+	ending  string           // of names, for who goes on from the lobby
 	secrets int              // that were tried
 	person  *engine.Person   // set once it has shown a certificate and has its key
 	ways    []engine.Path    // of theirs to the resource
@@ -50,6 +52,11 @@ type client struct {
 
 // Serve speaks with one client until it leaves or is cut.
 func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	e.serve(ctx, conn, gate, "")
+}
+
+// serve speaks with a client that may have named where it goes before.
+func (e *Engine) serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper, at string) {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -59,7 +66,7 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	}
 	leave := sync.OnceFunc(func() { e.limits.leave(from) })
 	defer leave()
-	c := &client{engine: e, ctx: ctx, conn: &parting{Conn: conn}, gate: gate, cause: curfew.CauseClosed}
+	c := &client{engine: e, ctx: ctx, conn: &parting{Conn: conn}, gate: gate, at: at, cause: curfew.CauseClosed}
 	if conn.SetDeadline(time.Now().Add(helloBound)) != nil {
 		return
 	}
@@ -79,6 +86,10 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	}
 	stop() // from here on the permit says when it is over: a stop of the gateway drains
 	if conn.SetDeadline(time.Time{}) != nil {
+		return
+	}
+	if c.s == nil {
+		c.onward(sc, chans, reqs)
 		return
 	}
 	c.cause, c.why = newRelay(c, sc).run(chans, reqs)
@@ -126,7 +137,7 @@ func (c *client) prove(m ssh.ConnMetadata, secret string) error {
 	if c.s != nil || len(secret) > maxSecret {
 		return errStranger
 	}
-	d := destinationOf(m.User())
+	d := c.meant(m.User())
 	id, secret := d.credential(secret)
 	if !c.engine.fits(c.ctx, c.gate.Verifier(c.ctx, id), secret) {
 		return errStranger
@@ -176,7 +187,10 @@ func (c *client) choose(d destination) (string, error) {
 		return "", err
 	}
 	name := string(p.Resource().Name)
-	if d.user == name { // a name may have an @ of its own
+	if c.at != "" && c.at != name {
+		return "", curfew.Errorf(curfew.Denied, "these credentials are for %s, not for %q", name, say.Clean(c.at, 64)).WithRule("resource.other")
+	}
+	if d.user == name && c.at == "" { // a name may have an @ of its own
 		d.login, d.name = "", name
 	}
 	if at := d.resource(); at != "" && at != name {

@@ -22,6 +22,29 @@ func destinationOf(user string) destination {
 	return d
 }
 
+// meant is what a user name says to one who comes with a credential.
+func (c *client) meant(user string) destination {
+	if c.at == "" || curfew.HasPrefix(user, "c") {
+		return destinationOf(user)
+	}
+	return at(user, c.at)[0]
+}
+
+// at lists what a user name can mean where the resource is named already: whom to
+// become, "_" for whomever, and by which role.
+func at(user, name string) []destination {
+	out := []destination{{user: user, login: user, name: name}}
+	if i := strings.LastIndexByte(user, '+'); i > 0 {
+		out = append(out, destination{user: user, login: user[:i], name: name, role: user[i+1:]})
+	}
+	for i := range out {
+		if out[i].login == lobby {
+			out[i].login = ""
+		}
+	}
+	return out
+}
+
 // destinationsOf lists what a person's user name can mean, the plainest first: names of
 // resources may have an @ or a + of their own.
 func destinationsOf(user string) []destination {

@@ -87,6 +87,9 @@ func (p *parting) reset() error {
 
 // queued is how many bytes the client has not acknowledged.
 func (p *parting) queued() int {
+	if within, ok := p.Conn.(*inner); ok {
+		return within.queued()
+	}
 	sc, ok := p.Conn.(syscall.Conn)
 	if !ok {
 		return partingBytes + 1

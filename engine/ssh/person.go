@@ -37,6 +37,10 @@ func (c *client) recognized(m ssh.ConnMetadata, _ ssh.PublicKey, perms *ssh.Perm
 		return nil, errStranger
 	}
 	c.person = &p
+	if ending, ok := inLobby(m.User()); ok && c.at == "" {
+		c.ending = ending
+		return nil, nil //nolint:nilnil // somebody who goes on from here, with no permission
+	}
 	held, open := c.find(m.User())
 	all := held
 	held, open = c.to.fit(held), c.to.fit(open)
@@ -61,13 +65,20 @@ func (c *client) recognized(m ssh.ConnMetadata, _ ssh.PublicKey, perms *ssh.Perm
 // find finds what a user name means to a person: the first reading that leads anywhere.
 func (c *client) find(user string) (held, open []engine.Path) {
 	gate := c.gate.(engine.Recognizer) //nolint:forcetypeassert // it has recognized them
-	for _, d := range destinationsOf(user) {
+	all := destinationsOf(user)
+	if c.at != "" {
+		all = at(user, c.at)
+		if len(all) > 1 && all[1].role != "" {
+			all = all[1:] // no login has a +
+		}
+	}
+	for _, d := range all {
 		if held, open = gate.Paths(*c.person, curfew.ResourceName(d.name)); len(held)+len(open) > 0 {
 			c.to = d
 			return held, open
 		}
 	}
-	c.to = destinationOf(user)
+	c.to = all[len(all)-1]
 	return nil, nil
 }
 

@@ -102,6 +102,9 @@ func (s *site) client(b badge, program string, args ...string) *exec.Cmd {
 		"-F", "none", "-o", "UserKnownHostsFile=" + filepath.Join(s.home, "known_hosts"), "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
 		"-o", "IdentityFile=" + b.file, "-o", "CertificateFile=" + b.file + "-cert.pub", "-o", "Port=" + port,
 	}
+	if len(args) > 1 && args[0] == "-F" { // it says all of that
+		options = nil
+	}
 	cmd := exec.Command(program, append(options, args...)...)
 	cmd.Env = append(os.Environ(), "DISPLAY=none:0")
 	cmd.WaitDelay = 10 * time.Second
