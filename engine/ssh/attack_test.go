@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ func TestWhoOneIs(t *testing.T) {
 func TestStrangersHoldNobodyUp(t *testing.T) {
 	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{}, "")
 	g := s.Grant("web/true", time.Hour)
-	for i := range 400 {
+	for i := range 1000 {
 		conn, err := net.Dial("tcp", s.Address)
 		must(t, err)
 		defer func() { _ = conn.Close() }()
@@ -101,7 +102,7 @@ func TestStrangersHoldNobodyUp(t *testing.T) {
 	must(t, c.Do(context.Background()))
 	c.Close()
 	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("a log-in beside 400 strangers took %s", took)
+		t.Errorf("a log-in beside 1,000 strangers took %s", took)
 	}
 }
 
@@ -161,11 +162,33 @@ func TestADeadGateway(t *testing.T) {
 	word = lullaby(21)
 	_, err = ch.SendRequest("exec", true, ssh.Marshal(struct{ C string }{"setsid nohup sleep " + word + " >/dev/null 2>&1 & wait"}))
 	must(t, err)
+	before := s.sleeping(3600 + untilGrace)
 	r.until(time.Hour)                 // it was extended, and then shortened
 	r.until(-untilGrace * time.Second) // at once
 	s.gone(word, 5*time.Second)
-	if timers := s.sleeping(3600 + untilGrace); timers != 0 {
-		t.Errorf("%d timers are left", timers)
+	if timers := s.sleeping(3600 + untilGrace); timers > before {
+		t.Errorf("%d timers are left", timers-before)
+	}
+}
+
+// TestATimerLeavesNothing: a session that ends while its host's timer starts, or whose
+// end moves again and again.
+func TestATimerLeavesNothing(t *testing.T) {
+	s := &site{t: t}
+	const odd = 5417
+	for range 300 {
+		cmd := exec.Command("/bin/sh", "-c", "S=CURFEW_SESSION=s_NONE; "+watchBody)
+		cmd.Stdin = strings.NewReader(fmt.Sprintf("%s %d\n%s %d\n%s\n", untilWord, odd, untilWord, odd, leaveWord))
+		out, err := cmd.Output()
+		must(t, err)
+		if string(out) != "watching\n" {
+			t.Fatalf("%q", out)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); s.sleeping(odd) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d timers are left", s.sleeping(odd))
+		}
 	}
 }
 
