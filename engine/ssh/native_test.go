@@ -367,3 +367,18 @@ func largeFile(t *testing.T, size int) {
 		t.Errorf("its hash and size are recorded %d times, want twice", found)
 	}
 }
+
+// TestARefusalIsRead: OpenSSH ends at once when what it asks for is refused.
+func TestARefusalIsRead(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{}, "")
+	b := s.keyFile(s.Grant("web/true", time.Hour).Principal)
+	for want, args := range map[string][]string{
+		"Curfew: the role does not run it.": {"ssh", "web-1@127.0.0.1", "id"},
+		"Curfew: the role has no shell.":    {"ssh", "web-1@127.0.0.1"},
+		"Curfew: the role moves no files.":  {"sftp", "web-1@127.0.0.1"},
+	} {
+		if got := finish(t, s.client(b, args[0], append([]string{"-o", "BatchMode=yes"}, args[1:]...)...)); got.code == 0 || !strings.Contains(got.err, want) {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
