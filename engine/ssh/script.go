@@ -26,11 +26,10 @@ const sweepBody = `n=0; i=0; while :; do k=0; for f in $(grep -lsF "$M" /proc/[0
 
 // watchBody waits until its connection is gone, however that happens, or the time is
 // over that it was told last, and then ends what the session started; a client that leaves
-// leaves its work to the grant. A timer may be told to stop at any moment, also while it starts: the
-// process that it waits for is $! from the moment that there is one, and before it is what it was (b); it
-// is killed, because what is about to become sleep may still swallow a TERM.
+// leaves its work to the grant. A timer that is disarmed as soon as it is armed knows by $!
+// whether its sleep has begun; a milder signal could be lost before that runs.
 const watchBody = `T=; disarm() { [ -z "$T" ] || kill "$T" 2>/dev/null; T=; }; sweep() { M=$S; ` + sweepBody + `; }; ` +
-	`arm() { disarm; (b=$!; trap "[ \"\$!\" = \"\$b\" ] || kill -KILL \$!; exit" TERM; sleep "$1" & wait "$!" && sweep) </dev/null >/dev/null 2>&1 & T=$!; }; ` +
+	`arm() { disarm; (o=$!; trap "[ \"\$!\" = \"\$o\" ] || kill -KILL \$! 2>/dev/null; exit" TERM; sleep "$1" & wait $! && sweep) </dev/null >/dev/null 2>&1 & T=$!; }; ` +
 	`echo watching; while read -r x y; do case "$x" in ` + leaveWord + `) disarm; exit 0;; ` + untilWord + `) arm "$y";; esac; done; disarm; sweep`
 
 // sftpBody: a host may serve sftp within sshd itself, which a forced command
