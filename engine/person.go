@@ -13,8 +13,8 @@ import (
 // reach is decided each time by what has been granted.
 type Person struct {
 	Principal  curfew.Principal
-	SignIn     string // the sign-in that it comes from; withdrawn with it
-	Generation uint64 // of the person, then
+	SignIn     string    // the sign-in that it comes from; withdrawn with it
+	Generation uint64    // of the person, then
 	Until      time.Time // of the sign-in
 }
 

@@ -1,6 +1,7 @@
 // Package identity proves who is speaking: tokens of clients, passphrases for
 // decisions, one-time links, and the connection credentials that native clients
-// log in with. It proves and decides nothing: access says what follows.
+// log in with; and certifies the keys that say who somebody is over SSH. It proves
+// and decides nothing: access says what follows.
 //
 // Every secret is kept as a verifier, on a shelf row that the ledger lists.
 package identity

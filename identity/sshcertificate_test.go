@@ -142,3 +142,25 @@ func TestWhatIsCertified(t *testing.T) {
 		t.Errorf("after signing out everywhere: %v", err)
 	}
 }
+
+// FuzzRecognize: whatever a stranger shows is nobody's certificate, and is looked at in
+// bounded time.
+func FuzzRecognize(f *testing.F) {
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(key.Marshal(), "192.0.2.7:1")
+	f.Add([]byte("\x00\x00\x00\x20ssh-ed25519-cert-v01@openssh.com"), "")
+	f.Fuzz(func(t *testing.T, certificate []byte, from string) {
+		w := newWorld(t)
+		if p, err := w.id.RecognizeSSH(context.Background(), certificate, from); err == nil {
+			t.Errorf("%x is %+v", certificate, p)
+		}
+		_ = within(from, string(certificate))
+	})
+}
