@@ -271,16 +271,18 @@ func TestOpenSSHAnswersAndWaits(t *testing.T) {
 	must(t, os.WriteFile(ask, []byte("#!/bin/sh\ncase \"$1\" in *'Role, 1 to 3'*) echo web/true;; *'how long'*) echo 15;; *Why*) echo 'by hand';; *) echo \"$1\" >&2;; esac\n"), 0o700))
 	cmd := s.client(b, "ssh", "web-1@127.0.0.1", "echo in")
 	cmd.Env = append(cmd.Env, "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force")
-	done := make(chan result, 1)
-	go func() { done <- finish(t, cmd) }()
+	out, told := &screen{}, &screen{}
+	cmd.Stdout, cmd.Stderr = out, told
+	must(t, cmd.Start())
 	r := s.Waiting(1)[0]
 	if r.Role != "web/true" || r.Duration != 15*time.Minute {
 		t.Errorf("%+v", r)
 	}
+	told.await(t, "Curfew: asked admin@example.com; waiting until")
 	s.Agree(curfew.GrantID(curfew.NewID("gr")))
-	if got := <-done; got.out != "in\n" || !strings.Contains(got.err, "Curfew: asked admin@example.com; waiting until") || !strings.Contains(got.err, "web-1 as "+s.sshd.User) {
-		t.Errorf("%+v", got)
-	}
+	told.await(t, "web-1 as "+s.sshd.User)
+	out.await(t, "in\n")
+	must(t, cmd.Wait())
 }
 
 // TestACredentialThatAsksWaitsToo: made by curfew env --ask-on-connect.

@@ -226,6 +226,9 @@ func dialSoon(t *testing.T, port int) net.Conn {
 
 // TestProgramsThatUseSSHByName: git, rsync, scp and sftp, with nothing but a name.
 func TestProgramsThatUseSSHByName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("with the whole of the tests")
+	}
 	s := newSite(t, everything(), servers.SSHOptions{}, "")
 	g := s.Grant("web/all", time.Hour)
 	b := s.keyFile(g.Principal)
@@ -260,6 +263,9 @@ func TestProgramsThatUseSSHByName(t *testing.T) {
 }
 
 func TestAnsible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("with the whole of the tests")
+	}
 	if _, err := exec.LookPath("ansible"); err != nil {
 		t.Skip("ansible is not installed: scripts/need-ssh; make test names it under what did not run")
 	}
