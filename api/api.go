@@ -127,6 +127,7 @@ func New(p Parts) *Server {
 	s.feedRoutes()
 	s.catalogRoutes()
 	s.insightRoutes()
+	s.sshRoutes()
 	s.plainRoutes()
 	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint]()} {
 		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too

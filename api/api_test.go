@@ -77,7 +77,7 @@ func newOffice(t *testing.T) *office {
 	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
 		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
-		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}}, Hosts: []string{"curfew.test"}, Console: console,
+		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"}, Console: console,
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
 		},
@@ -342,6 +342,7 @@ func matrix() map[string]struct{ body, who string } {
 		"POST /api/v1/grants/{id}/revoke":      {`{}`, "alice otto root"},
 		"POST /api/v1/plans/{id}/drop":         {`{}`, "otto root"},
 		"POST /api/v1/people/{id}/disable":     {"", "otto root"},
+		"POST /api/v1/ssh-certificate":         {`{"public_key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZjn7zGYdJ0o8MFX7+dvMIQbSDTsyTcCUV1bOEV3eoT"}`, all},
 		"POST /api/v1/sign-out":                {"", all},
 		"POST /api/v1/sign-out-everywhere":     {"", all},
 	}
