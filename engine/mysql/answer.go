@@ -34,6 +34,8 @@ type answer struct {
 	left    uint64 // definitions
 	columns uint64 // of a plan, behind its parameters
 	ends    bool   // the divider ends the answer: a plan's last
+	first   bool   // an OK is to come that is not the client's: that of a reset, behind which pins are set
+	must    bool   // an ERR ends the session: it is not what the judge takes it for
 
 	id, params         uint32 // of a plan
 	rows, changed      int64

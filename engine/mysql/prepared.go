@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/engine/mysql/judge"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -112,6 +113,9 @@ func (p *prepared) long(body []byte) error {
 func (r *relay) prepare(c command, body []byte) error {
 	if r.prepared.full(body) {
 		return r.no(c, errManyPrepared, "too many prepared statements are open on this connection")
+	}
+	if may, err := r.mayRun(c, string(body), func(j *judge.Judge) *judge.Refusal { return j.Judge(string(body)) }); !may {
+		return err
 	}
 	r.warned = ""
 	r.ref++

@@ -24,6 +24,7 @@ type target struct {
 	net.Conn
 	thread uint32
 	status uint16 // its flags at the start
+	wall   *wall  // of a fixed account; nil: the target's privileges are the wall
 }
 
 // connectTarget logs in at the target as the session's account. The account can
@@ -47,9 +48,16 @@ func (e *Engine) connectTarget(s *session.Session, h hello) (*target, error) {
 	}
 	l := &login{ctx: ctx, forward: s.Forward, conn: conn, res: res, account: account.Login}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	if res.Account == curfew.Fixed {
+		h.capabilities &^= ignoreSpace // it changes how texts are read
+		h.charset = utf8mb4
+	}
 	t, err := l.run(hello{
 		capabilities: h.capabilities & meaning, charset: h.charset, user: account.User, database: database, program: "curfew:" + string(s.Permit().Session()),
 	})
+	if err == nil && res.Account == curfew.Fixed {
+		t.wall, err = e.walls.open(s.Permit(), l, databaseOf(res, account.Login))
+	}
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/engine/mysql/judge"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -95,11 +96,21 @@ func (r *relay) command(c command) error {
 	case comQuery:
 		return r.query(c, body)
 	case comInitDB:
+		if may, err := r.mayRun(c, "USE "+string(body), func(j *judge.Judge) *judge.Refusal { return j.Use(string(body)) }); !may {
+			return err
+		}
 		return r.statement(c, c.raw, newAnswer(single, 0), "USE "+string(body), nil)
 	case comFieldList:
+		table, _, _ := strings.Cut(string(body), "\x00")
+		if may, err := r.mayRun(c, "COM_FIELD_LIST "+table, func(j *judge.Judge) *judge.Refusal { return j.Fields(table) }); !may {
+			return err
+		}
 		return r.statement(c, c.raw, newAnswer(fetched, 0), "COM_FIELD_LIST "+strings.ReplaceAll(string(body), "\x00", " "), nil)
 	case comResetConnection:
 		r.prepared.clear()
+		if r.wall != nil {
+			return r.pinned(c)
+		}
 		return r.statement(c, c.raw, newAnswer(single, 0), "COM_RESET_CONNECTION", nil)
 	case comPing, comStatistics, comSetOption:
 		return r.forward(c, c.raw, newAnswer(single, 0))
@@ -206,6 +217,8 @@ func (r *relay) query(c command, body []byte) error {
 	}
 	if killing, ok := r.engine.threads.translate(text, r.s.Permit().Grant().ID); ok {
 		raw = appendPacket(nil, 0, append([]byte{comQuery}, killing...))
+	} else if may, err := r.mayRun(c, text, func(j *judge.Judge) *judge.Refusal { return j.Judge(text) }); !may {
+		return err
 	}
 	a := newAnswer(results, 0)
 	a.kept = r.keeps(text, false)

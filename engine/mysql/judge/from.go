@@ -59,7 +59,7 @@ func (a *analysis) source(x *ast.TableSource, p place) {
 		}
 		a.tableSource(q, x.AsName.O, p)
 	case *ast.SelectStmt, *ast.SetOprStmt:
-		r := a.query(q, p.beside())
+		r := a.query(q, place{&scope{}, p.ctes}) // it sees nothing from without: MariaDB's do not
 		r.name, r.table, r.database = x.AsName.O, nil, ""
 		if len(x.ColumnNames) > 0 {
 			r.cols, r.complete = nil, true

@@ -71,7 +71,7 @@ func (j *Judge) Use(database string) *Refusal {
 // Fields judges a look at a table's columns (COM_FIELD_LIST).
 func (j *Judge) Fields(table string) *Refusal {
 	a := &analysis{j: j}
-	a.described("", table)
+	a.described("", table, false)
 	return a.refused
 }
 

@@ -169,7 +169,7 @@ func (a *analysis) with(w *ast.WithClause, p place) *ctes {
 		for _, n := range x.ColNameList {
 			names = append(names, n.O)
 		}
-		at := place{&scope{parent: p.scope.parent}, env}
+		at := place{&scope{}, env}
 		if w.IsRecursive { // its own rows, of which only what it is called is known
 			at.ctes = &ctes{relation{name: x.Name.O, cols: names}, env}
 		}

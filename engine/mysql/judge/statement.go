@@ -113,7 +113,7 @@ func (a *analysis) show(x *ast.ShowStmt) {
 	case ast.ShowDatabases, ast.ShowWarnings, ast.ShowErrors, ast.ShowCharset, ast.ShowCollation, ast.ShowEngines:
 	case ast.ShowTables, ast.ShowTableStatus, ast.ShowCreateDatabase, ast.ShowOpenTables:
 		a.foreign(x.DBName)
-	case ast.ShowColumns, ast.ShowIndex, ast.ShowCreateTable, ast.ShowCreateView:
+	case ast.ShowColumns, ast.ShowIndex, ast.ShowCreateTable:
 		if x.Table == nil {
 			a.unknown("this SHOW")
 			return
@@ -122,7 +122,7 @@ func (a *analysis) show(x *ast.ShowStmt) {
 		if database == "" {
 			database = x.DBName
 		}
-		a.described(database, x.Table.Name.O)
+		a.described(database, x.Table.Name.O, x.Tp == ast.ShowCreateTable)
 	case ast.ShowVariables:
 		pattern, ok := literal(x.Pattern)
 		if x.Where != nil || !ok || !shown(strings.ReplaceAll(pattern, `\_`, "_")) || strings.ContainsAny(pattern, "%") {
@@ -145,24 +145,29 @@ func literal(p *ast.PatternLikeOrIlikeExpr) (string, bool) {
 	return v.GetDatumString(), true
 }
 
-// foreign refuses a look into the server's own databases.
+// foreign refuses a look into databases that the role has nothing to do with.
 func (a *analysis) foreign(database string) {
-	switch strings.ToLower(database) {
-	case "mysql", "performance_schema", "sys":
-		a.refuse(RuleTable, "information_schema can be looked at", "the database %s is the server's own", database)
+	if database == "" || strings.EqualFold(database, information) {
+		return
 	}
+	for _, r := range a.j.allowed.Allow {
+		if r.Database == database {
+			return
+		}
+	}
+	a.refuse(RuleTable, "look at the databases that the role names", "the role has nothing in the database %s", database)
 }
 
 // described: what columns a table has is no secret (as on PostgreSQL), if the role has
-// anything to do with it.
-func (a *analysis) described(database, name string) {
+// anything to do with it. All of how it was made is for who may do something with all of it.
+func (a *analysis) described(database, name string, all bool) {
 	n := &ast.TableName{Schema: ast.NewCIStr(database), Name: ast.NewCIStr(name)}
 	r := a.table(n, "")
 	if r == nil || r.table == nil {
 		return
 	}
 	for _, verb := range []Verb{Read, Insert, Update, Delete} {
-		if !a.j.allowed.rights(verb, *r.table).none() {
+		if may := a.j.allowed.rights(verb, *r.table); may.whole || !all && !may.none() {
 			return
 		}
 	}

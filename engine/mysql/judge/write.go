@@ -66,6 +66,12 @@ func (a *analysis) insert(x *ast.InsertStmt, p place) {
 		return
 	}
 	may = a.writes(Update, *r.table)
+	for _, c := range x.Columns { // as MariaDB has it
+		a.assigns(Update, may, r, c)
+	}
+	if len(x.Columns) == 0 && !may.all(r.cols) {
+		a.refuse(RuleColumn, "name the columns that the role allows", "all columns of %s may be written, and the role allows only some", r.table)
+	}
 	for _, s := range x.OnDuplicate {
 		a.assigns(Update, may, r, s.Column)
 		a.expression(s.Expr, p)
