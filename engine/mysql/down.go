@@ -190,6 +190,9 @@ func (r *relay) finished(a *answer, t told, payload []byte) error {
 	if err := r.keep(); err != nil {
 		return err
 	}
+	if a.told {
+		r.open.Store(a.status&inTransaction != 0)
+	}
 	if a.plan != nil && a.kept != nil {
 		a.plan.fields = a.kept.fields
 	}

@@ -47,7 +47,7 @@ func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper,
 		g.leave(curfew.CauseClosed, "")
 		return nil
 	}
-	e.threads.add(c.thread, thread{grant: s.Permit().Grant().ID, target: t.thread})
+	e.threads.add(c.thread, thread{grant: s.Permit().Grant().ID, target: t.thread, relay: g.relay})
 	err = c.send(okPayload(t.status))
 	_ = c.conn.SetDeadline(time.Time{})
 	if err != nil {

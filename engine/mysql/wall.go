@@ -13,11 +13,12 @@ import (
 	"github.com/curfewhq/curfew/say"
 )
 
-// wall stands in one session where the target's own privileges cannot: before a fixed
-// account. It judges by what was read of the target when the session opened.
+// wall stands in one session where texts are read: before a fixed account, where the
+// target's own privileges cannot be the wall, and where statements wait for a release. It
+// judges by what was read of the target when the session opened.
 type wall struct {
-	judge *judge.Judge
-	pins  string // what makes the session what the judge takes it for
+	judge *judge.Judge // nil: the target's privileges are the wall
+	pins  string       // what makes the session what the judge takes it for
 }
 
 // walls keep what was read of targets, for the sessions of one grant that begin close together.
@@ -47,11 +48,14 @@ func (w *walls) open(p *access.Permit, l *login, own string) (*wall, error) {
 		return nil, err
 	}
 	if len(began) != 1 || !strings.Contains(began[0][0], "MariaDB") {
-		return nil, curfew.Errorf(curfew.Denied, "%s is no MariaDB: how other servers read statements before a fixed account has not been tried", res.Name).WithRule("resource.version")
+		return nil, curfew.Errorf(curfew.Denied, "%s is no MariaDB: how other servers read statements that are judged has not been tried", res.Name).WithRule("resource.version")
 	}
 	out := &wall{pins: judge.Pins(began[0][1])}
 	if _, err := l.query(out.pins); err != nil {
 		return nil, err
+	}
+	if res.Account != curfew.Fixed {
+		return out, nil
 	}
 	database := began[0][2]
 	key := string(p.Grant().ID) + "\x00" + policy.ResourceVersion(res) + "\x00" + database
@@ -192,7 +196,7 @@ func (r *relay) pinned(c command) error {
 // mayRun asks the judge, where there is one, for a statement; false: it was refused, and
 // the client knows.
 func (r *relay) mayRun(c command, text string, no func(*judge.Judge) *judge.Refusal) (bool, error) {
-	if r.wall == nil {
+	if r.wall == nil || r.wall.judge == nil {
 		return true, nil
 	}
 	f := no(r.wall.judge)
@@ -222,6 +226,8 @@ func numberOf(f *judge.Refusal) (number uint16, state string) {
 		return 1143, "42000" // ER_COLUMNACCESS_DENIED_ERROR
 	case judge.RuleFunction:
 		return 1370, "42000" // ER_PROCACCESS_DENIED_ERROR
+	case takenBack:
+		return 1317, "70100" // ER_QUERY_INTERRUPTED
 	case judge.RuleDatabase:
 		return 1044, "42000" // ER_DBACCESS_DENIED_ERROR
 	}

@@ -22,6 +22,7 @@ func fixed(t *testing.T, deployment string, more ...func(*enginetest.Options)) *
 	t.Helper()
 	must(t, maria.Exec(within(t), "", "CREATE USER IF NOT EXISTS fixed_login IDENTIFIED BY '"+servers.AdminPassword+"'", "GRANT ALL ON shop.* TO fixed_login",
 		"GRANT ALL ON scratch_1.* TO fixed_login", "CREATE TABLE IF NOT EXISTS shop.salaries (who TEXT, amount INT)"))
+	t.Cleanup(func() { _ = maria.Exec(context.Background(), "shop", "DROP TABLE IF EXISTS salaries") })
 	return world(t, deployment, append([]func(*enginetest.Options){func(o *enginetest.Options) {
 		o.Resource.Account = curfew.Fixed
 		o.Login = maria.URL("fixed_login", servers.AdminPassword, "shop")

@@ -51,8 +51,9 @@ type scanner struct {
 	pieces int
 	ends   int
 	depth  int
-	last   byte // what stands before, comments and blanks left out: 'a' a word, '`' a quoted name, '\'' a string, '1' a number, or the sign
-	joined bool // nothing stands between it and what comes
+	last   byte   // what stands before, comments and blanks left out: 'a' a word, '`' a quoted name, '\'' a string, '1' a number, or the sign
+	joined bool   // nothing stands between it and what comes
+	named  string // the last word, in lower case
 }
 
 func (s *scanner) rest() string { return s.text[s.at:] }
@@ -298,7 +299,18 @@ func (s *scanner) word() error {
 	case quote:
 		return errors.New("a string stands right behind a word")
 	}
+	s.named = strings.ToLower(w)
 	return s.done(n, 'a')
+}
+
+// adjacent are functions that are the server's own only if their bracket follows at once;
+// otherwise a routine may be meant.
+func adjacent(name string) bool {
+	return slices.Contains([]string{
+		"adddate", "bit_and", "bit_or", "bit_xor", "cast", "count", "curdate", "curtime", "date_add", "date_sub", "extract", "group_concat", "json_arrayagg", "json_objectagg",
+		"max", "mid", "min", "now", "position", "session_user", "std", "stddev", "stddev_pop", "stddev_samp", "subdate", "substr", "substring", "sum", "sysdate", "system_user",
+		"trim", "var_pop", "var_samp", "variance",
+	}, name)
 }
 
 // digits is x'…' or b'…'.
@@ -356,6 +368,9 @@ func (s *scanner) sign(c byte) error {
 		}
 		s.ends++
 	case c == '(':
+		if s.last == 'a' && !s.joined && adjacent(s.named) {
+			return errors.New("a blank stands between the function " + s.named + " and its bracket")
+		}
 		s.depth++
 	case c == ')':
 		s.depth--

@@ -96,6 +96,9 @@ func FuzzJudge(f *testing.F) {
 			t.Errorf("%q became %q", text, plain)
 		}
 		no := j.Judge(text)
+		if _, err := FormsOf(text); err != nil && no == nil {
+			t.Errorf("%q is allowed, and has no form: %v", text, err)
+		}
 		if no != nil && (!strings.HasPrefix(no.Rule, "statement.") || len(no.What) < 10 || len(no.What) > 400 || len(no.Fix) < 10 || strings.ContainsAny(no.What+no.Fix, "\x00\x1b\n")) {
 			t.Errorf("%q: %+v", text, no)
 		}
