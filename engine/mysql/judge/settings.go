@@ -45,6 +45,8 @@ func settable(name, value string) bool {
 		return true
 	case "tx_read_only", "transaction_read_only":
 		return true
+	case "sql_auto_is_null":
+		return slices.Contains([]string{"0", "off", "false"}, value)
 	case "foreign_key_checks", "unique_checks":
 		return slices.Contains([]string{"1", "on", "true"}, value)
 	case "character_set_client", "character_set_connection", "collation_connection":
@@ -71,7 +73,7 @@ func shown(name string) bool {
 	return slices.Contains([]string{
 		"sql_mode", "version", "version_comment", "version_compile_os", "version_compile_machine", "character_set_server", "character_set_database",
 		"character_set_system", "collation_server", "collation_database", "lower_case_table_names", "max_allowed_packet", "net_buffer_length",
-		"system_time_zone", "license", "init_connect_present", "performance_schema", "query_cache_size", "query_cache_type", "read_only", "in_transaction",
+		"system_time_zone", "license", "init_connect", "performance_schema", "query_cache_size", "query_cache_type", "read_only", "in_transaction",
 		"have_ssl", "warning_count", "error_count", "identity", "storage_engine", "default_storage_engine", "lower_case_file_system", "max_connections",
 		"gtid_mode", "ndbinfo_version", "have_profiling", "port", "protocol_version", "server_id",
 	}, name)
@@ -111,11 +113,35 @@ func (a *analysis) setOne(v *ast.VariableAssignment) {
 		return
 	}
 	value, ok := constant(v.Value)
+	if !ok && strings.EqualFold(name, "sql_mode") {
+		value, ok = added(v.Value)
+	}
 	if !ok {
 		a.unknown("the value of " + name)
 	} else if !settable(name, strings.ToLower(value)) {
 		a.refuseVariable(name)
 	}
+}
+
+// added is an sql_mode made from the session's own, as drivers do: concat(@@sql_mode, ',…'). What
+// the session has is harmless, and each piece is looked at by itself.
+func added(n ast.ExprNode) (string, bool) {
+	f, ok := n.(*ast.FuncCallExpr)
+	if !ok || f.Schema.O != "" || f.FnName.L != "concat" {
+		return "", false
+	}
+	var pieces []string
+	for _, arg := range f.Args {
+		if v, is := arg.(*ast.VariableExpr); is && v.IsSystem && !v.IsGlobal && !v.IsInstance && strings.EqualFold(v.Name, "sql_mode") && v.Value == nil {
+			continue
+		}
+		piece, ok := constant(arg)
+		if !ok {
+			return "", false
+		}
+		pieces = append(pieces, piece)
+	}
+	return strings.Join(pieces, ","), true
 }
 
 // constant is a value as SET has it: also a plain word.
