@@ -214,7 +214,7 @@ func (r *relay) refused(c command, it record.Item, f *judge.Refusal) error {
 		return err
 	}
 	number, state := numberOf(f)
-	return r.instead(c, errPayload(number, state, sentence("Curfew: "+f.What, f.Fix)+" ["+f.Rule+"]"))
+	return r.instead(c, errPayload(number, state, sentence("Curfew: "+f.What+"; "+f.Fix)+" ["+f.Rule+"]"))
 }
 
 // numberOf is how servers refuse for want of such a right.
