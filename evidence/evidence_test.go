@@ -289,7 +289,8 @@ func TestVerifyingNamesWhatWasChanged(t *testing.T) {
 		{"its signature written otherwise", func(l []string) []string {
 			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 			i := strings.Index(l[0], `=\n",`) - 1
-			return replace(l, 0, l[0][i:i+2], alphabet[strings.IndexByte(alphabet, l[0][i])+1:][:1]+"=")
+			next := alphabet[strings.IndexByte(alphabet, l[0][i])+1:][:1]
+			return replace(l, 0, l[0][i:i+2]+`\n",`, next+`=\n",`)
 		}, "not as the ledger writes it"},
 		{"the head edited", func(l []string) []string { return replace(l, 0, `\ntime `, `\ntime 1`) }, "signed"},
 		{"another format", func(l []string) []string { return replace(l, 0, `"format":1`, `"format":2`) }, ""},

@@ -24,8 +24,18 @@ type answer struct {
 	ended  bool       // guarded by mu; the farewell was the last word
 }
 
-// Unwrap lets the proxy flush.
+// Unwrap lets the proxy set deadlines.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// FlushError lets the proxy flush, which it does from a timer of its own too.
+func (a *answer) FlushError() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return net.ErrClosed
+	}
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
 
 func (a *answer) WriteHeader(status int) {
 	a.mu.Lock()

@@ -475,7 +475,7 @@ func TestWhatIsUnderWayEndsAndIsTold(t *testing.T) {
 		said := make(chan string, 1)
 		go func() { _, text, _ := b.ask(t.Context(), "GET", "/events", ""); said <- text }()
 		awaitAsked(t, a, "/events")
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		w.Revoke(g.ID)
 		if text := <-said; !strings.Contains(text, "data: 1\n\n") || !strings.Contains(text, "event: curfew\ndata: {\"code\":\"grant_ended\"") {
 			t.Errorf("%.200q … %.300q", text, text[max(0, len(text)-300):])

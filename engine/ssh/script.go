@@ -26,9 +26,10 @@ const sweepBody = `n=0; i=0; while :; do k=0; for f in $(grep -lsF "$M" /proc/[0
 
 // watchBody waits until its connection is gone, however that happens, or the time is
 // over that it was told last, and then ends what the session started; a client that leaves
-// leaves its work to the grant.
+// leaves its work to the grant. A timer that is disarmed as soon as it is armed knows by $!
+// whether its sleep has begun; a milder signal could be lost before that runs.
 const watchBody = `T=; disarm() { [ -z "$T" ] || kill "$T" 2>/dev/null; T=; }; sweep() { M=$S; ` + sweepBody + `; }; ` +
-	`arm() { disarm; (sleep "$1" & c=$!; trap "kill $c; exit" TERM; wait "$c" && sweep) </dev/null >/dev/null 2>&1 & T=$!; }; ` +
+	`arm() { disarm; (o=$!; trap "[ \"\$!\" = \"\$o\" ] || kill -KILL \$! 2>/dev/null; exit" TERM; sleep "$1" & wait $! && sweep) </dev/null >/dev/null 2>&1 & T=$!; }; ` +
 	`echo watching; while read -r x y; do case "$x" in ` + leaveWord + `) disarm; exit 0;; ` + untilWord + `) arm "$y";; esac; done; disarm; sweep`
 
 // sftpBody: a host may serve sftp within sshd itself, which a forced command
