@@ -61,6 +61,7 @@ need-tools:
 	@scripts/need-tools
 
 bench:
+	@scripts/need-haproxy || true
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
 soak: need-postgres need-mariadb need-ssh need-tools
