@@ -52,7 +52,7 @@ func TestLogInsAtAServerThatOthersMade(t *testing.T) {
 					let <- err
 					return
 				}
-				_, err = peers.NewCustomizedConn(conn, c.server, c.users, peers.EmptyHandler{})
+				_, err = c.server.NewCustomizedConn(conn, c.users, peers.EmptyHandler{})
 				_ = conn.Close()
 				let <- err
 			}()
