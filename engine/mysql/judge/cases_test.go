@@ -92,3 +92,21 @@ func TestCases(t *testing.T) {
 	}
 	t.Log(count)
 }
+
+// On a target that takes aliases which differ in case alone for the same, an inner one hides an outer one.
+func TestAliasesThatDifferInCaseAlone(t *testing.T) {
+	c := shop()
+	c.Tables = append(c.Tables, Table{"shop", "cards", []string{"id", "name", "card"}})
+	p := may()
+	p.Allow = append(p.Allow, Rule{Read, "shop", "cards", nil})
+	j := New(p, c)
+	if no := j.Judge("SELECT (SELECT C.card FROM customers c LIMIT 1) FROM cards C"); no == nil || no.Rule != RuleColumn {
+		t.Errorf("%v", no)
+	}
+	if no := j.Judge("SELECT (SELECT C.card FROM customers d LIMIT 1) FROM cards C"); no != nil {
+		t.Errorf("%v", no)
+	}
+	if no := j.Judge("SELECT (SELECT c.card FROM cards C LIMIT 1) FROM customers c"); no == nil {
+		t.Error("the outer one is read where case counts")
+	}
+}

@@ -85,12 +85,13 @@ func (a *analysis) column(n *ast.ColumnName, s *scope) {
 	for at := s; at != nil; at = at.parent {
 		sure := false
 		for _, r := range at.rels {
-			if !r.called(n) {
+			exactly := r.called(n)
+			if !exactly && !r.mayBeCalled(n) {
 				continue
 			}
 			switch {
 			case r.has(n.Name.O):
-				found, sure = true, true
+				found, sure = true, sure || exactly
 				a.reads(r, n.Name.O)
 			case !r.complete:
 				found = true
@@ -123,6 +124,12 @@ func (r *relation) called(n *ast.ColumnName) bool {
 		return true
 	}
 	return r.named(n.Schema.O, n.Table.O)
+}
+
+// mayBeCalled: some targets take names of tables that differ in case alone for the same, and
+// then an inner one hides an outer one.
+func (r *relation) mayBeCalled(n *ast.ColumnName) bool {
+	return strings.EqualFold(r.name, n.Table.O) && (n.Schema.O == "" || r.database == "" || strings.EqualFold(r.database, n.Schema.O))
 }
 
 func (r *relation) named(database, name string) bool {
