@@ -991,6 +991,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ssh-certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Certify one's public key for SSH: it says who one is and gives no access */
+        post: operations["post-ssh-certificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/statements": {
         parameters: {
             query?: never;
@@ -1953,6 +1970,19 @@ export interface components {
             /** @description What it reaches */
             resources: string[] | null;
         };
+        SSHCertificate: {
+            /** @description As OpenSSH keeps it beside the key: …-cert.pub */
+            certificate: string;
+            deployment: string;
+            /** @description Of the gateway's SSH door */
+            host: string;
+            /** @description The gateway's, as in known_hosts behind the name */
+            host_key: string;
+            /** Format: int64 */
+            port: number;
+            /** Format: date-time */
+            until: string;
+        };
         Screen: {
             /** Format: int64 */
             columns: number;
@@ -2087,6 +2117,10 @@ export interface components {
             for?: string;
             /** @description For more than one connection */
             many?: boolean;
+        };
+        WantSSH: {
+            /** @description An Ed25519 public key, as in authorized_keys */
+            public_key: string;
         };
         Why: {
             why?: string;
@@ -4005,6 +4039,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-ssh-certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantSSH"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SSHCertificate"];
                 };
             };
             /** @description Error */
