@@ -129,4 +129,3 @@ func shots(t *testing.T) string {
 	}
 	return filepath.Join(t.TempDir(), "shots")
 }
-
