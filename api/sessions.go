@@ -43,6 +43,9 @@ func (s *Server) session(ctx context.Context, c caller, x history.Session) clien
 	for _, v := range x.Viewed {
 		out.Viewed = append(out.Viewed, id.Name(ctx, v))
 	}
+	if x.CutBy != "" {
+		out.CutBy, out.CutWhy = id.Name(ctx, x.CutBy), id.Text(ctx, x.CutBy, x.CutWhy)
+	}
 	if m := x.Sum; m != nil {
 		out.Cause, out.CauseText = string(m.Cause), say.Cause(m.Cause)
 		out.Statements, out.Refused, out.Rows, out.Bytes, out.Terminated = m.Statements, m.Refused, m.Rows, m.Bytes, m.Terminated

@@ -70,6 +70,12 @@ func (a *app) sessionState(s client.Session) string {
 	text := "ended " + a.clock(s.Ended)
 	if s.CauseText != "" {
 		text += ": " + cell(s.CauseText, 60)
+		if s.CutBy != "" {
+			text += " by " + cell(s.CutBy, 40)
+		}
+		if s.CutWhy != "" {
+			text += ", “" + cell(s.CutWhy, 80) + "”"
+		}
 	}
 	if !s.Removed.IsZero() {
 		text += "; recording removed"

@@ -312,6 +312,8 @@ type Session struct {
 	Refused    int64     `json:"refused"`
 	Rows       int64     `json:"rows"`
 	Bytes      int64     `json:"bytes"`
+	CutBy      string    `json:"cut_by,omitempty" doc:"Who cut it"`
+	CutWhy     string    `json:"cut_why,omitempty" doc:"Their words"`
 	Terminated bool      `json:"terminated" doc:"Its work at the target was seen to be gone"`
 	CutTook    string    `json:"cut_took,omitempty"`
 	Viewed     []string  `json:"viewed,omitempty" doc:"Who has looked at its recording"`

@@ -108,6 +108,10 @@ func change(d Docs, e curfew.Event, lease string, entry *Entry) error {
 			}
 			return d.Save(DocSession, string(b.Session), Session{SessionOpened: b, At: e.Time, Role: g.Role, Live: true})
 		})
+	case curfew.KindSessionCut:
+		return with(e, func(b curfew.SessionCut) error {
+			return edit(d, DocSession, string(b.Session), func(s *Session) error { s.CutBy, s.CutWhy = b.By, b.Why; return nil })
+		})
 	case curfew.KindSessionEnded:
 		return with(e, func(b curfew.SessionEnded) error {
 			return edit(d, DocSession, string(b.Session), func(s *Session) error {

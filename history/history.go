@@ -76,6 +76,8 @@ type Session struct {
 	Ended    time.Time            `json:"ended,omitzero"`
 	Sum      *curfew.SessionEnded `json:"sum,omitempty"`
 	Viewed   []curfew.Principal   `json:"viewed,omitempty"`
+	CutBy    curfew.Principal     `json:"cut_by,omitempty"`
+	CutWhy   curfew.Sealed        `json:"cut_why,omitempty"`
 	Held     []Hold               `json:"held,omitempty"` // of its recording, oldest first
 	Removed  *Removed             `json:"removed,omitempty"`
 }

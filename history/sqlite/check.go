@@ -27,7 +27,7 @@ func Check(ctx context.Context, path string, events iter.Seq2[curfew.Event, erro
 		return nil, curfew.Wrap(curfew.Unavailable, err, "open the history")
 	}
 	var until uint64
-	if err := s.db.QueryRowContext(ctx, `SELECT position FROM kept.position_v2`).Scan(&until); err != nil {
+	if err := s.db.QueryRowContext(ctx, `SELECT position FROM kept.position_v3`).Scan(&until); err != nil {
 		return []string{"the history has no position"}, nil //nolint:nilerr // that is what was found
 	}
 	var batch []curfew.Event

@@ -54,9 +54,9 @@ func TestCheckNamesWhatWasEdited(t *testing.T) {
 		"UPDATE entry SET kind = 'x' WHERE position = 2":                                                           "event 2 was edited in the history",
 		"DELETE FROM entry WHERE position = 4":                                                                     "event 4 was removed from the history",
 		"INSERT INTO entry SELECT 9, at, kind, principal, resource, grant_id, request, session FROM entry LIMIT 1": "event 9 was put into the history",
-		"UPDATE position_v2 SET position = 99":                                                                     "the history has come to event 99, and the ledger ends at 4",
-		"UPDATE position_v2 SET position = 2":                                                                      "was put into the history",
-		"DELETE FROM position_v2":                                                                                  "the history has no position",
+		"UPDATE position_v3 SET position = 99":                                                                     "the history has come to event 99, and the ledger ends at 4",
+		"UPDATE position_v3 SET position = 2":                                                                      "was put into the history",
+		"DELETE FROM position_v3":                                                                                  "the history has no position",
 	} {
 		path := filepath.Join(t.TempDir(), "history ?#.db")
 		s, err := Open(path)

@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS doc (
 CREATE INDEX IF NOT EXISTS doc_at ON doc (kind, position);
 CREATE TABLE IF NOT EXISTS entry (
   position INTEGER PRIMARY KEY, at INTEGER, kind TEXT, principal TEXT, resource TEXT, grant_id TEXT, request TEXT, session TEXT);
-CREATE TABLE IF NOT EXISTS position_v2 (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER);
-INSERT OR IGNORE INTO position_v2 VALUES (1, 0);`
+CREATE TABLE IF NOT EXISTS position_v3 (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER);
+INSERT OR IGNORE INTO position_v3 VALUES (1, 0);`
 
 // Store is a history file.
 type Store struct {
@@ -60,7 +60,7 @@ func Open(path string) (*Store, error) {
 	s := &Store{db: db}
 	var n uint64
 	if _, err = db.Exec(schema); err == nil {
-		err = db.QueryRow(`SELECT position FROM position_v2`).Scan(&n)
+		err = db.QueryRow(`SELECT position FROM position_v3`).Scan(&n)
 	}
 	if err != nil {
 		return nil, errors.Join(curfew.Wrap(curfew.Unavailable, err, "open the history").WithFix("delete the file %s; it is built again", path), db.Close())
@@ -96,7 +96,7 @@ func (s *Store) Apply(ctx context.Context, events []curfew.Event) error {
 		}
 	}
 	last := events[len(events)-1].Position
-	if _, err := tx.ExecContext(ctx, `UPDATE position_v2 SET position = ?`, last); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE position_v3 SET position = ?`, last); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the history")
 	}
 	if err := tx.Commit(); err != nil {

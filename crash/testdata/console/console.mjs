@@ -167,6 +167,7 @@ await gone;
 console.log(`FIGURE from the click on Cut now to psql's end: ${Date.now() - cutAt} ms`);
 check(/wrong cluster|cut/.test(said), `psql was told: ${said.slice(-400)}`);
 await dana.getByText("verified gone at the target").waitFor();
+await dana.getByText("wrong cluster").waitFor();
 await dana.screenshot({ path: join(given.shots, "cut.png") });
 
 // 5. The gateway is restarted while the page is open: it takes the feed up again and misses nothing.

@@ -2001,7 +2001,11 @@ export interface components {
             cause?: string;
             cause_text?: string;
             client?: string;
+            /** @description Who cut it */
+            cut_by?: string;
             cut_took?: string;
+            /** @description Their words */
+            cut_why?: string;
             /** Format: date-time */
             ended?: string;
             grant: string;

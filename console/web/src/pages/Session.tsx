@@ -57,6 +57,7 @@ function Shown({ s }: { s: S }) {
       {!s.live ? (
         <section className="card receipt" aria-labelledby="s-receipt">
           <h2 id="s-receipt">How it ended</h2>
+          {s.cut_by ? <p><b>{plain(s.cut_by)}</b> cut it{s.cut_why ? <>: <bdi>“{plain(s.cut_why)}”</bdi></> : null}</p> : null}
           <p>{s.cause_text}{s.cut_took ? `; the cut took ${brief(s.cut_took)}` : ""}. {s.terminated ? <Badge tone="good">verified gone at the target</Badge> : null}</p>
           <p className="muted num">{count(s.statements, "statement")}, {s.refused} refused, {count(s.rows, "row")}, {bytes(s.bytes)}</p>
           {g?.receipt ? <p className="muted">{g.receipt}</p> : null}
