@@ -19,6 +19,16 @@ func FuzzFrames(f *testing.F) {
 			pieces.follow(rest[:n])
 			rest = rest[n:]
 		}
+		one, many := &frames{}, &frames{}
+		text, parts := one.feed(b), []byte(nil)
+		for rest := b; len(rest) > 0; {
+			n := min(max(int(size), 1), len(rest))
+			parts = append(parts, many.feed(rest[:n])...)
+			rest = rest[n:]
+		}
+		if string(text) != string(parts) || one.left != many.left || one.kept > messageLimit || len(one.head) > 14 {
+			t.Errorf("%x in pieces of %d: %q and %q", b, size, text, parts)
+		}
 		if whole.header != pieces.header || whole.left != pieces.left || string(whole.frame) != string(pieces.frame) || len(whole.frame) > 14 {
 			t.Errorf("%x in pieces of %d: %+v and %+v", b, size, whole, pieces)
 		}

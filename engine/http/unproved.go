@@ -64,7 +64,9 @@ func (s *unproved) remove(c *caller) {
 			break
 		}
 	}
-	if s.by[place] = all; len(all) == 0 {
+	if len(all) == 0 {
 		delete(s.by, place)
+		return
 	}
+	s.by[place] = all
 }
