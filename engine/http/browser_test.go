@@ -496,7 +496,7 @@ func TestTheNewestGrantIsUsed(t *testing.T) {
 	g := w.Grant("look", time.Hour)
 	x := newTab(t, w, g.Principal)
 	x.enter()
-	if res, text := x.send("POST", "/orders/7/refund", "Origin", adminAt); res.StatusCode != 403 || !strings.Contains(text, "request.role") {
+	if res, text := x.send("POST", "/orders/7/refund", "Origin", adminAt); res.StatusCode != 403 || !strings.Contains(text, "request.role") || !strings.Contains(text, `"ask":"`+consoleAt+`/ask?app=admin\u0026to=%2Forders%2F7%2Frefund\u0026more=1"`) {
 		t.Fatal(res, text)
 	}
 	id := curfew.GrantID(curfew.NewID("gr"))
