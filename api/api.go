@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -121,7 +122,16 @@ func New(p Parts) *Server {
 	s.peopleRoutes()
 	s.understandRoutes()
 	s.operateRoutes()
+	s.factRoutes()
+	s.screenRoutes()
+	s.feedRoutes()
+	s.catalogRoutes()
+	s.insightRoutes()
+	s.sshRoutes()
 	s.plainRoutes()
+	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint]()} {
+		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
+	}
 	return s
 }
 

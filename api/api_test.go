@@ -77,7 +77,7 @@ func newOffice(t *testing.T) *office {
 	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
 		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
-		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}}, Hosts: []string{"curfew.test"}, Console: console,
+		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"}, Console: console,
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
 		},
@@ -229,7 +229,7 @@ func (r reply) through() bool {
 func (o *office) call(as, method, path, body string) reply {
 	o.t.Helper()
 	bound := 30 * time.Second
-	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
+	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/feed") || strings.HasSuffix(path, "/screen") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
 		bound = 500 * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -287,6 +287,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/requests/{id}":            {"", "alice dana tom otto root"},
 		"POST /api/v1/requests/{id}/approve":   {`{"digest":"00"}`, "alice dana tom otto root"}, // to the passphrase; access decides who may
 		"POST /api/v1/requests/{id}/deny":      {`{}`, "alice dana tom otto root"},
+		"GET /api/v1/requests/{id}/facts":      {"", "alice dana tom otto root"},
 		"GET /api/v1/grants":                   {"", all},
 		"GET /api/v1/grants/{id}":              {"", "alice tom otto root"},
 		"POST /api/v1/grants/{id}/extend":      {`{"for":"0s","reason":"x"}`, "alice"},
@@ -301,6 +302,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/watch":      {"", "alice tom otto root"},
+		"GET /api/v1/sessions/{id}/screen":     {"", "alice"}, // the others could not have the role
 		"POST /api/v1/sessions/{id}/cut":       {`{}`, "alice otto root"},
 		"GET /api/v1/sessions/{id}/export":     {"", "alice tom otto root"},
 		"GET /api/v1/sessions/search":          {"?words=orders", all},
@@ -320,6 +322,11 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/why":                      {"?role=read", all},
 		"GET /api/v1/who-can":                  {"?resource=db", all},
 		"GET /api/v1/workflows":                {"", all},
+		"GET /api/v1/feed":                     {"", all}, // what it says is each caller's own
+		"GET /api/v1/resources":                {"", all},
+		"GET /api/v1/roles":                    {"", all},
+		"GET /api/v1/reach":                    {"?person=alice", "alice tom otto root"},
+		"GET /api/v1/insights":                 {"", "tom otto root"},
 		"POST /api/v1/workflows":               {`{"id":"INC 2","kind":"incident"}`, all},
 		"POST /api/v1/workflows/{id}/close":    {"", "dana otto root"},
 		"GET /api/v1/audit":                    {"", "tom otto root"},
@@ -335,6 +342,7 @@ func matrix() map[string]struct{ body, who string } {
 		"POST /api/v1/grants/{id}/revoke":      {`{}`, "alice otto root"},
 		"POST /api/v1/plans/{id}/drop":         {`{}`, "otto root"},
 		"POST /api/v1/people/{id}/disable":     {"", "otto root"},
+		"POST /api/v1/ssh-certificate":         {`{"public_key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZjn7zGYdJ0o8MFX7+dvMIQbSDTsyTcCUV1bOEV3eoT"}`, all},
 		"POST /api/v1/sign-out":                {"", all},
 		"POST /api/v1/sign-out-everywhere":     {"", all},
 	}

@@ -87,15 +87,19 @@ func sentence(e history.Entry, out client.Entry) string {
 }
 
 // events streams the ledger to who may read it.
-func (s *Server) events(_ context.Context, _ caller, in *struct {
+func (s *Server) events(ctx context.Context, _ caller, in *struct {
 	After  uint64 `query:"after"`
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
 	after := max(in.After, in.LastID)
+	still := s.still(ctx, Viewer)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		send := events(h)
 		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
 			s.caughtUp(h.Context(), batch[len(batch)-1].Position)
+			if err := still(); err != nil {
+				return err
+			}
 			for _, e := range batch {
 				found, err := s.parts.History.Entries(h.Context(), history.Filter{Before: e.Position + 1, Limit: 1})
 				if err != nil || len(found) == 0 {

@@ -101,6 +101,9 @@ func (a *app) login(ctx context.Context, text string, in loginArgs) error {
 	if err := a.keepLogin(server, &login); err != nil {
 		return err
 	}
+	if signed, err := a.newClient(server, login); err == nil {
+		a.sshAfterLogin(ctx, signed)
+	}
 	return emit(a, "me", got.Me, func(me client.Me) {
 		a.done("Signed in to %s as %s until %s.", clean(me.Deployment), clean(me.Name), a.clock(me.Until))
 		if me.Asks {
@@ -238,6 +241,9 @@ func (a *app) logout(ctx context.Context, everywhere bool) error {
 	}
 	if err := a.keepLogin(c.Server(), nil); err != nil {
 		return err
+	}
+	if place, err := a.sshPlace(c.Server()); err == nil {
+		place.forget()
 	}
 	return emit(a, "done", struct {
 		Server     string `json:"server"`

@@ -227,6 +227,12 @@ func (g *Gateway) open(ctx context.Context, c access.Claim, speaks curfew.Engine
 	if err != nil {
 		return nil, cred, err
 	}
+	return g.openWith(ctx, cred, c, speaks, w)
+}
+
+// openWith turns a credential that its holder has proved into a live session.
+func (g *Gateway) openWith(ctx context.Context, cred access.Credential, c access.Claim, speaks curfew.EngineType, w engine.Waiter) (*session.Session, access.Credential, error) {
+	var err error
 	var is curfew.EngineType
 	g.parts.Access.View(func(st *access.State) { is = st.Config.Resources[cred.Resource].Type })
 	if speaks != "" && is != "" && is != speaks {

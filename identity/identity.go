@@ -1,6 +1,7 @@
 // Package identity proves who is speaking: tokens of clients, sessions of browsers,
 // passphrases for decisions, one-time links, and the connection credentials that
-// native clients and browsers at an application log in with. It proves and decides nothing: access says what follows.
+// native clients and browsers at an application log in with; and certifies the keys
+// that say who somebody is over SSH. It proves and decides nothing: access says what follows.
 //
 // Every secret is kept as a verifier, on a shelf row that the ledger lists.
 package identity

@@ -102,7 +102,7 @@ func (r *running) web() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return console.New(console.Parts{API: r.api(), Origin: b.Console, App: b.App, Apps: b.Apps, Log: r.log})
+	return console.New(console.Parts{API: r.api(), Origin: b.Console, App: b.App, Apps: b.Apps, Dist: console.Dist(), Log: r.log})
 }
 
 func (r *running) api() *api.Server {
