@@ -211,7 +211,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeFault(w, err)
 		return
 	}
-	s.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), shownKey{}, x)))
+	packed(w, r.WithContext(context.WithValue(r.Context(), shownKey{}, x)), s.mux)
 }
 
 // one looks something up in the lists. What is not there yet is looked for again once

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -160,5 +162,45 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 				t.Errorf("%s: %v", path, r.header)
 			}
 		}
+	}
+}
+
+func TestAnswersAreTaggedAndCompressed(t *testing.T) {
+	o := newOffice(t)
+	ask := func(path string, header ...string) reply {
+		req := httptest.NewRequest("GET", console+client.Base+path, nil)
+		req.Header.Set("Authorization", "Bearer "+o.token["root"])
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		return o.send(req)
+	}
+	plain := ask("/audit")
+	small := ask("/audit", "Accept-Encoding", "br, gzip;q=1.0")
+	z, err := gzip.NewReader(strings.NewReader(small.text))
+	must(t, err)
+	text, err := io.ReadAll(z)
+	must(t, err)
+	if string(text) != plain.text || small.header.Get("Content-Encoding") != "gzip" || len(small.text) >= len(plain.text) || plain.header.Get("Content-Encoding") != "" {
+		t.Errorf("%v %s", small.header, text)
+	}
+	tag := plain.header.Get("ETag")
+	if r := ask("/audit", "If-None-Match", `"x", `+tag); tag == "" || r.status != http.StatusNotModified || r.text != "" || r.header.Get("Content-Security-Policy") == "" {
+		t.Errorf("%d %q %v", r.status, r.text, r.header)
+	}
+	if r := ask("/audit", "Accept-Encoding", "gzip;q=0"); r.header.Get("Content-Encoding") != "" {
+		t.Error("compressed for who takes none")
+	}
+	if r := ask("/me", "Accept-Encoding", "gzip"); r.header.Get("Content-Encoding") != "" || r.header.Get("ETag") == "" {
+		t.Errorf("what holds a secret: %v", r.header)
+	}
+	if r := ask("/nothing", "Accept-Encoding", "gzip"); r.status != http.StatusNotFound || r.header.Get("ETag") != "" {
+		t.Errorf("%d %v", r.status, r.header)
+	}
+	if r := ask("/ledger/export", "Accept-Encoding", "gzip"); r.status != 200 || r.header.Get("Content-Encoding") != "" || len(r.text) < 100 {
+		t.Errorf("an export: %d %v", r.status, r.header)
+	}
+	if r := o.call("root", "GET", client.Base+"/events", ""); !strings.Contains(r.text, "event: event") {
+		t.Errorf("a stream: %d %.200s", r.status, r.text)
 	}
 }

@@ -23,7 +23,8 @@ func TestAPersonWithABrowserGetsToAnApplicationAndIsCut(t *testing.T) {
 	c.open(ada, g.said["join"])
 	c.fill(ada, "passphrase", passphrase("ada"))
 	c.fill(ada, "again", passphrase("ada"))
-	has(t, c.click(ada, "main button"), "ada@shop.example", "this browser", g.said["console"])
+	has(t, c.click(ada, "main button"), g.said["console"]+"/")
+	has(t, c.open(ada, g.said["console"]+"/account"), "ada@shop.example", "this browser")
 	g.signIn("ada", "")
 	g.everybody()
 

@@ -30,6 +30,8 @@ type story struct {
 	stock   *servers.MariaDB // nil: left out
 	gateway *process
 	api     string
+	console string // where browsers sign in
+	apps    string // where they find applications, * for the name of one
 	genesis string
 	steps   int
 	failed  []string
@@ -119,7 +121,7 @@ func (s *story) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "  Gateway    %s, deployment %s\n  People     Alice asks · Dana approves · Tom audits · Ben set it up\n", s.api, deployment)
+	fmt.Fprintf(s.out, "  Gateway    %s, deployment %s\n  Console    %s\n  People     Alice asks · Dana approves · Tom audits · Ben set it up\n", s.api, deployment, s.console)
 	return nil
 }
 
@@ -201,7 +203,10 @@ and in a third, as Dana (her passphrase is: %s):
   %s approve 1
 
 Then look at it as Tom (CURFEW_CONFIG_DIR=%s): %s audit
-`, s.file("alice"), s.program, passphrase("dana"), s.file("dana"), s.program, s.program, s.file("tom"), s.program)
+
+Or sign in with a browser, as any of them: %s
+`, s.file("alice"), s.program, passphrase("dana"), s.file("dana"), s.program, s.program, s.file("tom"), s.program, s.console)
+	fmt.Fprint(s.out, s.browse())
 }
 
 func passphrase(who string) string { return who + " keeps her word" }

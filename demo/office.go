@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"os/exec"
@@ -48,6 +49,10 @@ func (o *office) answer(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+officeToken:
 		http.Error(w, "the back office does not know you", http.StatusUnauthorized)
+	case r.URL.Path == "/":
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = fmt.Fprintf(w, "<!doctype html><title>Back office</title><h1>Back office</h1><p>%s, as %s</p><p>Refund 1 is pending.</p><form method=post action=/refunds/1/retry><button>Retry it</button></form><p><a href=/users>Users</a> (not for %s)</p><p><a href=/.curfew/>Who am I here?</a></p>\n",
+			html.EscapeString(r.Header.Get("Curfew-Principal")), html.EscapeString(r.Header.Get("Curfew-Role")), html.EscapeString(r.Header.Get("Curfew-Role")))
 	case r.URL.Path == "/refunds":
 		_, _ = fmt.Fprintln(w, `[{"id":1,"status":"pending"},{"id":2,"status":"pending"}]`)
 	case r.URL.Path == "/refunds/1/retry" && r.Method == http.MethodPost:
@@ -67,6 +72,17 @@ func (s *story) officePolicy() (resource, role, policy string) {
 	return "  admin:\n    type: http\n    address: " + s.office.address() + "\n    account: fixed\n    login: env:ADMIN\n    options: { scheme: http }\n",
 		"  admin/refunds:\n    about: Look at refunds in the back office, and retry one.\n    on: admin\n    may: [read /**, post /refunds/*/retry]\n    never: [any /users/**]\n    longest: 1h\n",
 		"  back-office:\n    who: payments\n    may have: admin/refunds\n    at most: 10m\n"
+}
+
+// browse says how a person with a browser gets there.
+func (s *story) browse() string {
+	if s.office == nil {
+		return ""
+	}
+	return fmt.Sprintf(`
+The back office, in a browser: %s/
+  sign in as alice@shop.example, with the passphrase: %s
+`, strings.Replace(s.apps, "*", "admin", 1), passphrase("alice"))
 }
 
 func (o *office) address() string { return o.at.String() }

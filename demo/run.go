@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -61,7 +62,10 @@ func (s *story) startGateway() (*process, error) {
 			key, value, _ := strings.Cut(line, " ")
 			said[key] = value
 		}
-		s.api, s.genesis = said["api"], said["genesis"]
+		s.api, s.genesis, s.console = said["api"], said["genesis"], said["console"]
+		if _, port, err := net.SplitHostPort(said["apps"]); err == nil {
+			s.apps = "http://*.localhost:" + port
+		}
 		_, err = s.as("ben", passphrase("ben")+"\n", "login", said["link"], "--passphrase-stdin")
 		return p, err
 	}

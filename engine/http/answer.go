@@ -142,18 +142,25 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type socket struct {
 	net.Conn
 	exchange *exchange
+	asks     frames // what the client says; one goroutine reads
 
 	mu     sync.Mutex // held while bytes go to the client
 	header bool       // guarded by mu; the answer's header is not over
 	seen   int        // guarded by mu; of the four bytes that end it
 	frame  []byte     // guarded by mu; the header of the frame that is not whole yet
 	left   uint64     // guarded by mu; bytes of a frame that are still to come
+	tells  frames     // guarded by mu; what the application says
 	ended  bool       // guarded by mu
 }
 
 func (s *socket) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
 	s.exchange.sent.Add(int64(n))
+	if n > 0 {
+		if bad := s.said(&s.asks, b[:n], "the client says"); bad != nil {
+			return 0, bad
+		}
+	}
 	return n, err
 }
 
@@ -164,12 +171,14 @@ func (s *socket) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	s.exchange.back.Add(int64(len(b)))
-	s.follow(b)
+	if err := s.said(&s.tells, s.follow(b), "the application says"); err != nil {
+		return 0, err
+	}
 	return s.Conn.Write(b)
 }
 
-// follow finds the boundaries of frames. The caller holds mu.
-func (s *socket) follow(b []byte) {
+// follow finds the boundaries of frames, and returns what is of them. The caller holds mu.
+func (s *socket) follow(b []byte) (of []byte) {
 	for s.header && len(b) > 0 {
 		switch {
 		case b[0] == "\r\n\r\n"[s.seen]:
@@ -182,6 +191,7 @@ func (s *socket) follow(b []byte) {
 		s.header = s.seen < 4
 		b = b[1:]
 	}
+	of = b
 	for len(b) > 0 {
 		if s.left > 0 {
 			n := min(uint64(len(b)), s.left)
@@ -195,6 +205,7 @@ func (s *socket) follow(b []byte) {
 			s.frame, s.left = s.frame[:0], n
 		}
 	}
+	return of
 }
 
 // frameLength reads how long a frame's payload is, with its mask, once its header is

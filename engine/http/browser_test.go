@@ -389,6 +389,13 @@ func TestABrowserIsToldWhyItsAccessEnded(t *testing.T) {
 // hold opens a WebSocket by the cookie, and reads until it ends.
 func (x *tab) hold() (ended chan string) {
 	x.t.Helper()
+	_, ended = x.talk(nil)
+	return ended
+}
+
+// talk opens one, says something, and hears as much back.
+func (x *tab) talk(says []byte) (heard string, ended chan string) {
+	x.t.Helper()
 	conn, err := net.Dial("tcp", x.w.Address)
 	if err != nil {
 		x.t.Fatal(err)
@@ -400,9 +407,25 @@ func (x *tab) hold() (ended chan string) {
 	if err != nil || !strings.Contains(line, "101") {
 		x.t.Fatal(line, err)
 	}
+	for line != "\r\n" {
+		if line, err = r.ReadString('\n'); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	if len(says) > 0 {
+		_, _ = conn.Write(says)
+		back := make([]byte, len(says)-4) // without a mask
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, err := io.ReadFull(r, back)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+		heard = string(back)
+	}
 	ended = make(chan string, 1)
 	go func() { rest, _ := io.ReadAll(r); ended <- string(rest) }()
-	return ended
+	return heard, ended
 }
 
 func awaitEnd(t *testing.T, what string, ended chan string) {
@@ -473,7 +496,7 @@ func TestTheNewestGrantIsUsed(t *testing.T) {
 	g := w.Grant("look", time.Hour)
 	x := newTab(t, w, g.Principal)
 	x.enter()
-	if res, text := x.send("POST", "/orders/7/refund", "Origin", adminAt); res.StatusCode != 403 || !strings.Contains(text, "request.role") {
+	if res, text := x.send("POST", "/orders/7/refund", "Origin", adminAt); res.StatusCode != 403 || !strings.Contains(text, "request.role") || !strings.Contains(text, `"ask":"`+consoleAt+`/ask?app=admin\u0026to=%2Forders%2F7%2Frefund\u0026more=1"`) {
 		t.Fatal(res, text)
 	}
 	id := curfew.GrantID(curfew.NewID("gr"))

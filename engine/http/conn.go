@@ -30,6 +30,8 @@ type caller struct {
 	net.Conn
 	start []byte
 	once  sync.Once
+	known sync.Once // it has carried something of somebody
+	among *unproved
 	gone  chan struct{} // closed with the connection
 
 	mu   sync.Mutex
@@ -49,6 +51,7 @@ func (c *caller) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
 		close(c.gone)
+		c.among.remove(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for r := range c.runs {
@@ -70,6 +73,7 @@ func (c *caller) carries(r *run) bool {
 		c.runs[r] = true
 	}
 	c.mu.Unlock()
+	c.known.Do(func() { c.among.remove(c) })
 	if !open {
 		reset(c) // it takes mu
 	}
@@ -78,8 +82,9 @@ func (c *caller) carries(r *run) bool {
 
 // Serve speaks with one client's connection until it closes.
 func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
-	c := &caller{Conn: conn, gone: make(chan struct{}), runs: map[*run]bool{}}
+	c := &caller{Conn: conn, among: &e.unproved, gone: make(chan struct{}), runs: map[*run]bool{}}
 	defer func() { _ = c.Close() }()
+	e.unproved.add(c)
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }) // idle ones end; answers under way go on
 	defer stop()
 	first := make([]byte, 1)

@@ -189,7 +189,7 @@ func (r *run) serve(w http.ResponseWriter, req *http.Request, secure, own bool) 
 			x.refuse(w, req, bad)
 			return
 		}
-		problem(w, req, statusOf(err), err)
+		x.notAllowed(w, req, err)
 		return
 	}
 	if x.token, err = r.introduction(req.Context()); err != nil {
@@ -209,6 +209,15 @@ func (r *run) serve(w http.ResponseWriter, req *http.Request, secure, own bool) 
 	defer out.close()
 	// The cut resets the target's connections after the farewell, and that ends this.
 	r.proxy.ServeHTTP(out, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
+}
+
+// notAllowed says what the role does not hold, and where a browser asks for one that does.
+func (x *exchange) notAllowed(w http.ResponseWriter, req *http.Request, err error) {
+	if e, ok := errors.AsType[*curfew.Error](err); ok && x.run.more != nil && e.Rule == "request.role" {
+		answerProblem(w, req, details{Type: "about:blank", Title: http.StatusText(statusOf(err)), Status: statusOf(err), Detail: e.Message, Rule: e.Rule, Ask: x.run.more(wanted(req))})
+		return
+	}
+	problem(w, req, statusOf(err), err)
 }
 
 type exchangeKey struct{}

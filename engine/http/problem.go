@@ -84,6 +84,9 @@ func answerProblem(w http.ResponseWriter, r *http.Request, d details) {
 	h := w.Header()
 	if r.Header.Get("Upgrade") == "" && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		p := shownPage{Title: d.Title, Lines: []string{upper(d.Detail)}, Small: d.Rule, Link: d.Ask, LinkText: "Ask again"}
+		if d.Rule == "request.role" {
+			p.LinkText = "Ask for more"
+		}
 		say, run, isCommand := strings.Cut(d.Run, "curfew ")
 		if isCommand {
 			p.Run = "curfew " + run

@@ -55,6 +55,7 @@ type run struct {
 	proxy     *httputil.ReverseProxy
 	inject    func(http.Header)
 	introduce func(context.Context) (string, error) // nil: nobody is introduced
+	more      func(to string) string                // where a browser asks for another role; nil: it is none
 	ref       atomic.Uint64
 
 	mu      sync.Mutex
@@ -218,6 +219,9 @@ func (e *Engine) begin(s *session.Session, gate engine.Gatekeeper, claim access.
 		}
 	}
 	r.inject = injector(account)
+	if by, ok := gate.(engine.Usher); ok && claim.Grant != "" {
+		r.more = func(to string) string { return by.Ask(p.Resource().Name, to) + "&more=1" }
+	}
 	if by, ok := gate.(engine.Introducer); ok {
 		r.introduce = func(ctx context.Context) (string, error) { return by.Introduce(ctx, p) }
 	}

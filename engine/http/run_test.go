@@ -21,7 +21,7 @@ func within(t *testing.T, what string, f func()) {
 func TestARunThatEndsMeanwhileClosesTheConnection(t *testing.T) {
 	conn, other := net.Pipe()
 	defer func() { _ = other.Close() }()
-	c := &caller{Conn: conn, gone: make(chan struct{}), runs: map[*run]bool{}}
+	c := &caller{Conn: conn, among: &unproved{}, gone: make(chan struct{}), runs: map[*run]bool{}}
 	r := &run{clients: newBundle()}
 	_ = r.clients.Close() // the cut, between join and carries
 	within(t, "the connection waits for itself", func() {
