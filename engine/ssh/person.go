@@ -52,7 +52,7 @@ func (c *client) recognized(m ssh.ConnMetadata, _ ssh.PublicKey, perms *ssh.Perm
 		c.sayBefore("you hold "+roles(held)+" on "+c.place()+"; which one is asked for now", "to name one: ssh "+c.place()+"+"+last(held[0])+"@…")
 	case len(open) > 0:
 		c.ways = open
-		c.sayBefore("you have no access to "+c.place()+" now; you can ask for it here", "where nobody can answer: curfew request "+say.Clean(string(open[0].Role), 100)+" --on "+c.place()+" --for 30m --reason …")
+		c.sayBefore("you have no access to "+c.place()+" now; you can ask for it here", "where nobody can answer: curfew request "+say.Clean(string(open[0].Role), 100)+" --on "+c.place()+" --for "+strings.TrimSuffix(min(usualDuration, open[0].Longest).String(), "0s")+" --reason …")
 	case len(all) > 0:
 		return nil, c.goBy(m, all[0], engine.Question{}) // its role's logins are others, and so it is said
 	default:
