@@ -139,7 +139,7 @@ func (a *app) sshConfigText(server string, s sshSetup) (string, error) {
 		"# The Curfew gateway " + server + "; written by curfew ssh-config, and anew each time.",
 		"Match originalhost " + strings.ReplaceAll(names, " ", ",") + " exec \"" + percent.Replace(renew) + "\"",
 		"Host " + names,
-		"  IdentityFile \"" + percent.Replace(s.Key) + "\"", "  CertificateFile \"" + percent.Replace(s.Certificate) + "\"", "  IdentitiesOnly yes",
+		"  IdentityFile \"" + percent.Replace(s.Key) + "\"", "  CertificateFile \"" + percent.Replace(s.Certificate) + "\"", "  IdentitiesOnly yes", "  AddKeysToAgent no",
 		"  HostKeyAlias " + s.Name, "  UserKnownHostsFile \"" + percent.Replace(s.KnownHosts) + "\"", "  GlobalKnownHostsFile /dev/null", "  StrictHostKeyChecking yes", "  UpdateHostKeys no",
 		"  PreferredAuthentications publickey,keyboard-interactive,password", "  ForwardX11 no",
 		"Host " + direct, "  HostName " + s.Host, "  Port " + strconv.Itoa(s.Port),

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -69,7 +70,7 @@ func (d door) paths(st *access.State, p engine.Person, on curfew.ResourceName, n
 func offer(st *access.State, who curfew.Principal, role curfew.RoleName, on curfew.ResourceName, now time.Time) (engine.Path, bool) {
 	q := access.Question{Principal: who, Role: role, Resource: on, Reason: "to see what there is"}
 	d, err := st.Decide(q, now)
-	for id := range st.Workflows {
+	for _, id := range slices.Sorted(maps.Keys(st.Workflows)) {
 		if err != nil || d.OK {
 			break
 		}

@@ -62,6 +62,9 @@ func (s *Shown) Item(it *Item) []string {
 }
 
 func sizeIn(text string) (columns, rows int, ok bool) {
+	if strings.IndexByte(text, 'x') < 1 { // most statements have no size
+		return 0, 0, false
+	}
 	n, _ := fmt.Sscanf(text, "%dx%d", &columns, &rows)
 	return columns, rows, n == 2
 }

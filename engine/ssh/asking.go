@@ -97,6 +97,9 @@ func (t talk) way(ways []engine.Path) (engine.Path, error) {
 func (t talk) question(w engine.Path) (q engine.Question, err error) {
 	usual := min(usualDuration, w.Longest)
 	role := say.Clean(string(w.Role), 64)
+	if w.Workflow != "" {
+		role += ", for " + say.Clean(string(w.Workflow), 64) + ","
+	}
 	err = t.ask("", fmt.Sprintf("%s for how long (Enter: %s; at most %s): ", role, say.Duration(usual), say.Duration(w.Longest)), func(answer string) string {
 		switch d, ok := spanOf(answer); {
 		case answer == "":

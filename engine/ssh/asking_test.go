@@ -328,3 +328,64 @@ func TestSpansAsPeopleTypeThem(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsAskedHoldsNobodyUp: somebody who answers nothing on many connections has so
+// many and no more.
+func TestWhoIsAskedHoldsNobodyUp(t *testing.T) {
+	s := askSite(t)
+	b := s.somebody()
+	hold := make(chan struct{})
+	t.Cleanup(func() { close(hold) })
+	silent := func(b badge) (asked, turned chan struct{}) {
+		asked, turned = make(chan struct{}), make(chan struct{})
+		conn, err := net.Dial("tcp", s.Address)
+		must(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		cfg := &ssh.ClientConfig{
+			User: "web-1+true", HostKeyCallback: ssh.FixedHostKey(s.keys.Host[0].PublicKey()), BannerCallback: func(text string) error {
+				if strings.Contains(text, "are asked, or wait for an answer, already") {
+					close(turned)
+				}
+				return nil
+			},
+			Auth: []ssh.AuthMethod{ssh.PublicKeys(b.signer(t)), ssh.KeyboardInteractive(func(_, _ string, _ []string, _ []bool) ([]string, error) {
+				close(asked)
+				<-hold
+				return nil, net.ErrClosed
+			})},
+		}
+		go func() { _, _, _, _ = ssh.NewClientConn(conn, s.Address, cfg) }()
+		return asked, turned
+	}
+	within := func(c chan struct{}, what string) {
+		t.Helper()
+		select {
+		case <-c:
+		case <-time.After(10 * time.Second):
+			t.Fatal(what)
+		}
+	}
+	for range mostTalks {
+		asked, _ := silent(b)
+		within(asked, "not asked, within the bound")
+	}
+	_, turned := silent(b)
+	within(turned, "one more than the bound is not turned away")
+	asked, _ := silent(s.somebody())
+	within(asked, "somebody else is not asked")
+}
+
+func TestThreeSecretsAndNoMore(t *testing.T) {
+	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{}, "")
+	g := s.Grant("web/true", time.Hour)
+	tries := 0
+	_, _, err := s.enter("web-1", ssh.RetryableAuthMethod(ssh.PasswordCallback(func() (string, error) {
+		if tries++; tries > mostSecrets {
+			return g.User + "." + g.Password, nil
+		}
+		return "wrong", nil
+	}), 6))
+	if err == nil || tries > mostSecrets+1 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}

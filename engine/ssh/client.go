@@ -36,8 +36,10 @@ type client struct {
 	gate   engine.Gatekeeper
 	pre    ssh.ServerPreAuthConn
 
-	at      string           // the resource that was named before the user was; "": the user name says
-	ending  string           // of names, for who goes on from the lobby
+	at      string // the resource that was named before the user was; "": the user name says
+	goesOn  bool   // from the lobby, by names with this ending
+	ending  string
+	inTalk  bool             // counted among those who are asked
 	secrets int              // that were tried
 	person  *engine.Person   // set once it has shown a certificate and has its key
 	ways    []engine.Path    // of theirs to the resource
@@ -72,6 +74,9 @@ func (e *Engine) serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	}
 	sc, chans, reqs, err := ssh.NewServerConn(c.conn, c.config())
 	leave()
+	if c.inTalk {
+		e.talks.leave(c.person.Principal)
+	}
 	if c.s != nil {
 		defer func() { c.s.Close(c.cause, c.why) }()
 	}
@@ -89,6 +94,9 @@ func (e *Engine) serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 		return
 	}
 	if c.s == nil {
+		if !c.goesOn {
+			return
+		}
 		c.onward(sc, chans, reqs)
 		return
 	}

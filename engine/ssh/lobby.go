@@ -40,26 +40,27 @@ func inLobby(user string) (ending string, ok bool) {
 	return rest, true
 }
 
-// lobbies counts who is in the lobby.
-type lobbies struct {
+// crowd counts the connections of each person, in one of the places that they may be in.
+type crowd struct {
 	mu   sync.Mutex
 	each map[curfew.Principal]int // guarded by mu
 }
 
-func (l *lobbies) enter(who curfew.Principal) bool {
+// enter takes a place for somebody, if they have fewer than most.
+func (l *crowd) enter(who curfew.Principal, most int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.each == nil {
 		l.each = map[curfew.Principal]int{}
 	}
-	if l.each[who] >= mostLobbies {
+	if l.each[who] >= most {
 		return false
 	}
 	l.each[who]++
 	return true
 }
 
-func (l *lobbies) leave(who curfew.Principal) {
+func (l *crowd) leave(who curfew.Principal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.each[who]--; l.each[who] <= 0 {
@@ -70,11 +71,11 @@ func (l *lobbies) leave(who curfew.Principal) {
 // onward serves a connection in the lobby: its channels are connections to us again,
 // each of which proves who it is and is judged by itself.
 func (c *client) onward(sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
-	if !c.engine.lobbies.enter(c.person.Principal) {
+	if !c.engine.lobby.enter(c.person.Principal, mostLobbies) {
 		_ = sc.Close()
 		return
 	}
-	defer c.engine.lobbies.leave(c.person.Principal)
+	defer c.engine.lobby.leave(c.person.Principal)
 	ctx, cancel := context.WithCancel(c.ctx)
 	open := make(chan struct{}, mostOnward)
 	var wg sync.WaitGroup

@@ -38,7 +38,7 @@ func (c *client) recognized(m ssh.ConnMetadata, _ ssh.PublicKey, perms *ssh.Perm
 	}
 	c.person = &p
 	if ending, ok := inLobby(m.User()); ok && c.at == "" {
-		c.ending = ending
+		c.goesOn, c.ending = true, ending
 		return nil, nil //nolint:nilnil // somebody who goes on from here, with no permission
 	}
 	held, open := c.find(m.User())
@@ -52,12 +52,15 @@ func (c *client) recognized(m ssh.ConnMetadata, _ ssh.PublicKey, perms *ssh.Perm
 		c.sayBefore("you hold "+roles(held)+" on "+c.place()+"; which one is asked for now", "to name one: ssh "+c.place()+"+"+last(held[0])+"@…")
 	case len(open) > 0:
 		c.ways = open
-		c.sayBefore("you have no access to "+c.place()+" now; you can ask for it here", "where nobody can answer: curfew request "+say.Clean(string(open[0].Role), 100)+" --on "+c.place()+" --for 30m --reason …")
+		c.sayBefore("you have no access to "+c.place()+" now; you can ask for it here", "where nobody can answer: curfew request "+say.Clean(string(open[0].Role), 100)+" --on "+c.place()+" --for "+strings.TrimSuffix(min(usualDuration, open[0].Longest).String(), "0s")+" --reason …")
 	case len(all) > 0:
 		return nil, c.goBy(m, all[0], engine.Question{}) // its role's logins are others, and so it is said
 	default:
 		return nil, c.turnAway(curfew.Errorf(curfew.Denied, "you have no access to %q now, and there is none that you can ask for", say.Clean(c.to.name, 64)).WithRule("resource.none").
 			WithFix("%s", c.instead()))
+	}
+	if c.inTalk = c.engine.talks.enter(p.Principal, mostTalks); !c.inTalk {
+		return nil, c.turnAway(curfew.Errorf(curfew.Limited, "%d connections of yours are asked, or wait for an answer, already", mostTalks).WithRule("waiting.many").WithFix("answer those, or close them"))
 	}
 	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{KeyboardInteractiveCallback: c.converse}}
 }
@@ -97,6 +100,10 @@ func (c *client) instead() string {
 	}
 	return "ssh RESOURCE@…, one of: " + strings.Join(names, ", ")
 }
+
+// mostTalks bounds the connections of one person that are not in yet: each holds one of
+// the places that strangers have too.
+const mostTalks = 32
 
 // mostNamed is how many resources are named to somebody who named one that is none.
 const mostNamed = 12
