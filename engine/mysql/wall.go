@@ -131,6 +131,9 @@ const (
 	mostCatalogRows = 1 << 20
 )
 
+// asked is how many columns each of our questions has.
+const asked = 3
+
 // query asks the target something on a session's own connection, before it is the
 // client's, through the gate like everything. NULL reads as "".
 func (l *login) query(text string) (out [][]string, err error) {
@@ -153,7 +156,11 @@ func (l *login) query(text string) (out [][]string, err error) {
 		}
 		if !a.looks(len(p.payload), first) {
 			if a.at == rows {
-				out = append(out, textRow(p.payload))
+				row := textRow(p.payload)
+				if len(row) != asked {
+					return nil, malformed("a row of another length")
+				}
+				out = append(out, row)
 			}
 			seen := 0
 			a.passed(nil, &seen)

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -167,4 +168,40 @@ func TestAFixedAccountCreatesNothing(t *testing.T) {
 		t.Error("a fixed account may create")
 	}
 	must(t, New().CheckResource(func() curfew.Resource { r := res; r.Login = "env:X"; return r }()))
+}
+
+// What a target says of itself before a session begins is read like everything: a row of another
+// length, or an answer that never ends, is refused.
+func TestAHostileCatalog(t *testing.T) {
+	column := append(append([]byte{3, 'd', 'e', 'f', 0, 0, 0, 1, 'a', 0, 0x0c}, 45, 0, 9, 0, 0, 0, 0xfd, 0, 0, 0), 0, 0)
+	eof := []byte{eofHeader, 0, 0, 2, 0}
+	for name, packets := range map[string][][]byte{
+		"a row of one column": {{1}, column, eof, {1, 'x'}, eof},
+		"a row of none":       {{3}, column, column, column, eof, {}, eof},
+		"a row cut short":     {{3}, column, column, column, eof, {9, 'x'}, eof},
+		"a file wanted":       {append([]byte{localInfile}, "/etc/passwd"...)},
+		"an error":            {errPayload(1142, "42000", "no")},
+		"nothing":             {{}},
+		"an end":              nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer func() { _ = theirs.Close() }()
+				if _, err := readPacket(theirs, maxPayload); err != nil {
+					return
+				}
+				for i, p := range packets {
+					if _, err := theirs.Write(appendPacket(nil, byte(i+1), p)); err != nil {
+						return
+					}
+				}
+			}()
+			l := &login{ctx: within(t), conn: ours, res: resource(), forward: func(conn net.Conn, b []byte) error { _, err := conn.Write(b); return err }}
+			if _, err := readCatalog(l, "shop"); err == nil {
+				t.Error("it was taken")
+			}
+			_ = ours.Close()
+		})
+	}
 }
