@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb demo-mariadb need-ssh need-tools
+.PHONY: all build console check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb demo-mariadb need-ssh need-tools
 
 all: build
 
@@ -59,6 +59,10 @@ need-ssh:
 
 need-tools:
 	@scripts/need-tools
+
+# --- the console's build, which is committed: the only thing that needs Node ---
+console:
+	@scripts/console
 
 bench:
 	@scripts/need-haproxy || true

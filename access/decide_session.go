@@ -17,7 +17,8 @@ type Credential struct {
 	Asks       *Asking // what a connection without access asks for; nil: it is of Grant
 	Until      time.Time
 	Once       bool
-	ByHand     bool // made for somebody at a terminal
+	ByHand     bool   // made for somebody at a terminal
+	SignIn     string // the sign-in that it is worth nothing without; "": it stands by itself
 	Generation uint64
 }
 
@@ -95,6 +96,8 @@ func (st *State) Counts(c Credential, now time.Time) error {
 		return refusal(curfew.CauseDisabled, "the credential's owner is disabled")
 	case p.Generation != c.Generation:
 		return curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn").WithFix("curfew connect")
+	case c.SignIn != "" && st.Tokens[c.SignIn].Principal != c.Principal:
+		return curfew.Errorf(curfew.NotSignedIn, "you have signed out").WithRule("credential.withdrawn").WithFix("curfew login")
 	case !now.Before(c.Until):
 		return curfew.Errorf(curfew.NotSignedIn, "this credential ended at %s", c.Until.Format("15:04:05 MST")).WithRule("credential.ended").WithFix("curfew connect")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -180,6 +181,7 @@ func (x *searchRun) read(ctx context.Context, row history.Session, hit *client.H
 	}
 	defer func() { _ = r.Close() }()
 	shape := x.server.shapeFor(ctx, x.caller, row)
+	shown := record.NewShown()
 	for n := 1; ; n++ {
 		it, err := r.Next(ctx, false)
 		if errors.Is(err, io.EOF) || errors.Is(err, record.ErrOpen) {
@@ -190,6 +192,11 @@ func (x *searchRun) read(ctx context.Context, row history.Session, hit *client.H
 		}
 		if shape != nil {
 			it = shape.Shape(it)
+		} else if lines := shown.Item(&it); len(lines) > 0 {
+			read := it // what was to be read then is found, and shown, instead of what was sent
+			if read.Text = strings.Join(lines, "\n"); x.query.Matches(&read) {
+				it.Text = x.query.Near(lines)
+			}
 		}
 		if x.query.Matches(&it) {
 			if len(hit.Items) == hitItems {

@@ -91,7 +91,11 @@ func (a *app) hit(h client.Hit) {
 	s := h.Session
 	a.outf("%s  %s  %s\n", a.bold(cell(s.Who, 40)+" on "+cell(s.Resource, 40)+" as "+cell(s.Role, 40)), a.clock(s.Opened), clean(s.ID))
 	for _, it := range h.Items {
-		_ = a.said(it.At.In(a.now().Location()).Format("15:04:05")+" ", it.Item)
+		if it.Kind == "output" {
+			a.shownHit(s.ID, it)
+		} else {
+			_ = a.said(it.At.In(a.now().Location()).Format("15:04:05")+" ", it.Item)
+		}
 		if it.Cut {
 			a.outf("         %s\n", a.dim("(shortened; whole: curfew transcript "+clean(s.ID)+")"))
 		}

@@ -30,7 +30,7 @@ func (a *app) sessionsCommand() *cobra.Command {
 	f.StringVar(&in.Grant, "grant", "", "of this grant")
 	f.StringVar(&in.Resource, "on", "", "of this resource")
 	f.IntVar(&in.Limit, "limit", 0, "at most this many")
-	cmd.AddCommand(a.searchCommand(), a.exportSessionCommand(), a.verifySessionCommand(), a.holdRecordingCommand(), a.releaseRecordingCommand())
+	cmd.AddCommand(a.searchCommand(), a.exportSessionCommand(), a.castCommand(), a.verifySessionCommand(), a.holdRecordingCommand(), a.releaseRecordingCommand())
 	return cmd
 }
 

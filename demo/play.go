@@ -80,13 +80,13 @@ func (s *story) people() error {
 		}
 		fmt.Fprintf(s.out, "   ben$ curfew invite %s@shop.example\n", who)
 		if !strings.HasPrefix(invited.Link, "http") {
-			invited.Link = s.api + "/join#" + invited.Link
+			invited.Link = s.api + "/join?key=" + invited.Link
 		}
 		b, err := s.as(who, passphrase(who)+"\n", "login", invited.Link, "--passphrase-stdin")
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "   %s$ curfew login 'http://…/join#…'\n", who)
+		fmt.Fprintf(s.out, "   %s$ curfew login 'http://…/join?key=…'\n", who)
 		s.print(b.text)
 		if b.code != 0 {
 			return wrong("it ended with status %d", b.code)

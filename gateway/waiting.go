@@ -166,7 +166,7 @@ func (h *hold) look() (id curfew.GrantID, err error) {
 		return "", err
 	case a.Draining():
 		return "", curfew.Errorf(curfew.Unavailable, "the gateway is restarting").WithRule("gateway.restart").WithFix("connect again in a moment")
-	case a.Withdrawn(h.cred.Principal, ""):
+	case a.Withdrawn(h.cred.Principal, h.cred.SignIn):
 		return "", curfew.Errorf(curfew.NotSignedIn, "this credential was withdrawn").WithRule("credential.withdrawn").WithFix("curfew connect")
 	}
 	return id, nil

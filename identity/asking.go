@@ -25,26 +25,40 @@ type asking struct {
 // yet: the first connection with it asks the question and waits for the answer
 // (docs/decisions/0013-ask-on-connect.md). A question that no policy admits now is refused here.
 func (s *Service) IssueAsking(ctx context.Context, q access.Question) (Credential, error) {
-	d, err := curfew.WholeSeconds(q.Duration, curfew.LongestGrant)
+	asks, answer, err := s.asksNow(ctx, q)
 	if err != nil {
 		return Credential{}, err
 	}
-	q.Duration = d
-	answer, err := s.answerWithin(q)
-	if err != nil {
-		return Credential{}, err
+	row := credentialRow{
+		Principal: q.Principal, Resource: q.Resource, Generation: s.generation(q.Principal),
+		Ask: &asking{Made: asks.Made, Role: asks.Role, Duration: asks.Duration, Reason: asks.Reason, Workflow: asks.Workflow},
 	}
-	row := credentialRow{Principal: q.Principal, Resource: q.Resource, Generation: s.generation(q.Principal), Ask: &asking{Made: s.parts.Access.Now(), Role: q.Role, Duration: d, Workflow: q.Workflow}}
-	if row.Ask.Reason, err = s.Seal(ctx, q.Principal, q.Reason); err != nil {
-		return Credential{}, err
-	}
-	c := Credential{ID: curfew.CredentialID(curfew.NewID("c")), Secret: newSecret(), Until: s.parts.Access.Now().Add(min(firstUse+answer+d, CredentialLongest))}
+	c := Credential{ID: curfew.CredentialID(curfew.NewID("c")), Secret: newSecret(), Until: s.parts.Access.Now().Add(min(firstUse+answer+asks.Duration, CredentialLongest))}
 	if row.Verifier, err = newVerifier(c.Secret); err != nil {
 		return Credential{}, err
 	}
 	row.Until = c.Until
 	_, err = s.put(ctx, rowCredential, string(c.ID), row)
 	return c, err
+}
+
+// AsksNow is what somebody asks for who says so on the connection that waits for the
+// answer. A question that no policy admits now is refused here.
+func (s *Service) AsksNow(ctx context.Context, q access.Question) (*access.Asking, error) {
+	asks, _, err := s.asksNow(ctx, q)
+	return asks, err
+}
+
+func (s *Service) asksNow(ctx context.Context, q access.Question) (asks *access.Asking, answer time.Duration, err error) {
+	if q.Duration, err = curfew.WholeSeconds(q.Duration, curfew.LongestGrant); err != nil {
+		return nil, 0, err
+	}
+	if answer, err = s.answerWithin(q); err != nil {
+		return nil, 0, err
+	}
+	asks = &access.Asking{Made: s.parts.Access.Now(), Role: q.Role, Duration: q.Duration, Workflow: q.Workflow}
+	asks.Reason, err = s.Seal(ctx, q.Principal, q.Reason)
+	return asks, answer, err
 }
 
 // answerWithin is how long the question would wait, or why it cannot be asked.

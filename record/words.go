@@ -191,6 +191,10 @@ func (w *Words) add(it *Item, shaped bool) {
 	})
 }
 
+// AddShown adds the words of what was to be read on a terminal. Those who may not see
+// values do not see them.
+func (w *Words) AddShown(text string) { w.Add(&Item{Text: text}, nil) }
+
 // May reports whether the recording may hold what is asked for: false is certain.
 // shapes asks only for what those see who may not see values; whether it is in the
 // rest makes no difference to the answer.
@@ -235,8 +239,8 @@ func (w *Words) sorted() []string {
 // are also in the shape, behind - the others; compressed, sealed under the session's
 // key, with the session and the head of the whole recording as associated data.
 const (
-	wordsHead = "words 1\n"
-	wordsMore = "words 1 and more\n"
+	wordsHead = "words 2\n" // 1 had no words of screens: such a list is made again
+	wordsMore = "words 2 and more\n"
 )
 
 func wordsAD(id curfew.SessionID, head [32]byte) []byte {

@@ -155,8 +155,8 @@ func FuzzOpenWords(f *testing.F) {
 		f.Fatal(err)
 	}
 	key, head := seal.Key{1}, [32]byte{}
-	f.Add([]byte("words 1\n+a\n-b\n"))
-	f.Add([]byte("words 1 and more\n"))
+	f.Add([]byte("words 2\n+a\n-b\n"))
+	f.Add([]byte("words 2 and more\n"))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		box := seal.NewRing(key).Seal(wordsAD("s_1", head), p.enc.EncodeAll(plain, nil))
 		w, err := OpenWords(box, "s_1", head, key, p)

@@ -263,3 +263,6 @@ func abs(n int) int {
 	}
 	return n
 }
+
+// Cursor is where the next character would be put.
+func (s *Screen) Cursor() (column, row int) { return s.page().x, s.page().y }

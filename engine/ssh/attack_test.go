@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ func TestWhoOneIs(t *testing.T) {
 func TestStrangersHoldNobodyUp(t *testing.T) {
 	s := newSite(t, enginetest.Options{Roles: map[curfew.RoleName][]string{"web/true": {"login {user}", "run true"}}}, servers.SSHOptions{}, "")
 	g := s.Grant("web/true", time.Hour)
-	for i := range 400 {
+	for i := range 1000 {
 		conn, err := net.Dial("tcp", s.Address)
 		must(t, err)
 		defer func() { _ = conn.Close() }()
@@ -101,7 +102,7 @@ func TestStrangersHoldNobodyUp(t *testing.T) {
 	must(t, c.Do(context.Background()))
 	c.Close()
 	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("a log-in beside 400 strangers took %s", took)
+		t.Errorf("a log-in beside 1,000 strangers took %s", took)
 	}
 }
 
@@ -172,6 +173,27 @@ func TestADeadGateway(t *testing.T) {
 	}
 	if timers != 0 {
 		t.Errorf("%d timers are left", timers)
+	}
+}
+
+// TestATimerLeavesNothing: a session that ends while its host's timer starts, or whose
+// end moves again and again.
+func TestATimerLeavesNothing(t *testing.T) {
+	odd := lullaby(4800) // not whole seconds, so that it is nobody else's
+	left := func() bool { return pgrep(t, odd) }
+	for range 300 {
+		cmd := exec.Command("/bin/sh", "-c", "S=CURFEW_SESSION=s_NONE; "+watchBody)
+		cmd.Stdin = strings.NewReader(untilWord + " " + odd + "\n" + untilWord + " " + odd + "\n" + leaveWord + "\n")
+		out, err := cmd.Output()
+		must(t, err)
+		if string(out) != "watching\n" {
+			t.Fatalf("%q", out)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); left(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a timer is left")
+		}
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 const (
 	helloBound   = 10 * time.Second // versions and keys
 	loginBound   = time.Minute      // a person types or pastes
-	mostTries    = 3
+	mostTries    = 12               // keys that an agent offers are tries too
+	mostSecrets  = 3
 	maxSecret    = 256
 	turnAwayTime = 200 * time.Millisecond // for the words to go out
 )
@@ -35,15 +36,27 @@ type client struct {
 	gate   engine.Gatekeeper
 	pre    ssh.ServerPreAuthConn
 
-	s     *session.Session // set once it has proved who it is
-	may   permission
-	host  *host
-	cause curfew.Cause
-	why   string
+	at      string           // the resource that was named before the user was; "": the user name says
+	ending  string           // of names, for who goes on from the lobby
+	secrets int              // that were tried
+	person  *engine.Person   // set once it has shown a certificate and has its key
+	ways    []engine.Path    // of theirs to the resource
+	to      destination      // where they go
+	talked  bool             // they have been asked what they want
+	s       *session.Session // set once it has proved who it is
+	may     permission
+	host    *host
+	cause   curfew.Cause
+	why     string
 }
 
 // Serve speaks with one client until it leaves or is cut.
 func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper) {
+	e.serve(ctx, conn, gate, "")
+}
+
+// serve speaks with a client that may have named where it goes before.
+func (e *Engine) serve(ctx context.Context, conn net.Conn, gate engine.Gatekeeper, at string) {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -53,7 +66,7 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	}
 	leave := sync.OnceFunc(func() { e.limits.leave(from) })
 	defer leave()
-	c := &client{engine: e, ctx: ctx, conn: &parting{Conn: conn}, gate: gate, cause: curfew.CauseClosed}
+	c := &client{engine: e, ctx: ctx, conn: &parting{Conn: conn}, gate: gate, at: at, cause: curfew.CauseClosed}
 	if conn.SetDeadline(time.Now().Add(helloBound)) != nil {
 		return
 	}
@@ -75,18 +88,25 @@ func (e *Engine) Serve(ctx context.Context, conn net.Conn, gate engine.Gatekeepe
 	if conn.SetDeadline(time.Time{}) != nil {
 		return
 	}
+	if c.s == nil {
+		c.onward(sc, chans, reqs)
+		return
+	}
 	c.cause, c.why = newRelay(c, sc).run(chans, reqs)
 }
 
-// config is how we speak to clients. The only proof is a connection credential, as
-// a password or as the answer to one question.
+// config is how we speak to clients. Who they are is proved by a certificate that the
+// gateway gave them, or by a connection credential, as a password or as the answer to
+// one question.
 func (c *client) config() *ssh.ServerConfig {
 	cfg := &ssh.ServerConfig{
-		Config: algorithms(), ServerVersion: "SSH-2.0-Curfew", MaxAuthTries: mostTries,
+		Config: algorithms(), ServerVersion: "SSH-2.0-Curfew", MaxAuthTries: mostTries, PublicKeyAuthAlgorithms: []string{ssh.KeyAlgoED25519},
 		PreAuthConnCallback: func(pre ssh.ServerPreAuthConn) {
 			c.pre = pre
 			_ = c.conn.SetDeadline(time.Now().Add(loginBound))
 		},
+		PublicKeyCallback:         c.shown,
+		VerifiedPublicKeyCallback: c.recognized,
 		PasswordCallback: func(m ssh.ConnMetadata, secret []byte) (*ssh.Permissions, error) {
 			return nil, c.prove(m, string(secret))
 		},
@@ -107,52 +127,34 @@ func (c *client) config() *ssh.ServerConfig {
 // errStranger is all that somebody hears who has not proved who they are.
 var errStranger = errors.New("these credentials open nothing")
 
-// destination is what a user name says: whom to become, and where.
-type destination struct {
-	user, login, name string
-}
-
-// destinationOf reads deploy@web-1, web-1, or a credential's identifier in the place of web-1.
-func destinationOf(user string) destination {
-	d := destination{user: user, name: user}
-	if login, name, ok := strings.Cut(user, "@"); ok {
-		d.login, d.name = login, name
-	}
-	return d
-}
-
-// credential is the identifier of a credential and its secret: the identifier is the
-// user's name, or stands before the secret with a dot between them.
-func (d destination) credential(secret string) (id curfew.CredentialID, rest string) {
-	if curfew.HasPrefix(d.name, "c") {
-		return curfew.CredentialID(d.name), secret
-	}
-	before, after, _ := strings.Cut(secret, ".")
-	return curfew.CredentialID(before), after
-}
-
-// resource is the resource that is named; "": the credential's.
-func (d destination) resource() string {
-	if curfew.HasPrefix(d.name, "c") {
-		return ""
-	}
-	return d.name
-}
-
 // prove checks a credential, opens the session and logs in at its host. Whatever
 // is wrong with the credential sounds the same and takes as long.
 func (c *client) prove(m ssh.ConnMetadata, secret string) error {
+	if c.secrets++; c.secrets > mostSecrets {
+		_ = c.conn.SetDeadline(time.Unix(1, 0))
+		return errStranger
+	}
 	if c.s != nil || len(secret) > maxSecret {
 		return errStranger
 	}
-	d := destinationOf(m.User())
+	d := c.meant(m.User())
 	id, secret := d.credential(secret)
 	if !c.engine.fits(c.ctx, c.gate.Verifier(c.ctx, id), secret) {
 		return errStranger
 	}
-	s, err := c.gate.Open(c.ctx, access.Claim{
-		Credential: id, Resource: d.resource(), Client: c.conn.RemoteAddr().String(), Program: strings.TrimPrefix(string(m.ClientVersion()), "SSH-2.0-"),
-	}, nil)
+	claim := c.claim(m, d.resource())
+	claim.Credential = id
+	return c.begin(d, func() (*session.Session, error) { return c.gate.Open(c.ctx, claim, c) })
+}
+
+// claim is what the client asserts.
+func (c *client) claim(m ssh.ConnMetadata, on string) access.Claim {
+	return access.Claim{Resource: on, Client: c.conn.RemoteAddr().String(), Program: strings.TrimPrefix(string(m.ClientVersion()), "SSH-2.0-")}
+}
+
+// begin opens the session and logs in at its host.
+func (c *client) begin(d destination, open func() (*session.Session, error)) error {
+	s, err := open()
 	if err != nil {
 		return c.turnAway(err)
 	}
@@ -185,7 +187,10 @@ func (c *client) choose(d destination) (string, error) {
 		return "", err
 	}
 	name := string(p.Resource().Name)
-	if d.user == name { // a name may have an @ of its own
+	if c.at != "" && c.at != name {
+		return "", curfew.Errorf(curfew.Denied, "these credentials are for %s, not for %q", name, say.Clean(c.at, 64)).WithRule("resource.other")
+	}
+	if d.user == name && c.at == "" { // a name may have an @ of its own
 		d.login, d.name = "", name
 	}
 	if at := d.resource(); at != "" && at != name {

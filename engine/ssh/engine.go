@@ -18,10 +18,11 @@ type Keys struct {
 
 // Engine speaks SSH.
 type Engine struct {
-	keys   Keys
-	limits limits
-	hashes chan struct{} // has room for those that may be derived at once
-	left   departed
+	keys    Keys
+	limits  limits
+	lobbies lobbies
+	hashes  chan struct{} // has room for those that may be derived at once
+	left    departed
 }
 
 // mostHashes bounds how many secrets are checked at once: each costs a slow hash.

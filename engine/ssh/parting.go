@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,6 +25,34 @@ const (
 type parting struct {
 	net.Conn
 	closing, over atomic.Bool
+
+	mu   sync.Mutex
+	left bool   // guarded by mu; nothing comes from the client any more
+	gone func() // guarded by mu; to be called then
+}
+
+// Read notices that the client has left, for whoever watches.
+func (p *parting) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if err != nil {
+		p.mu.Lock()
+		p.left = true
+		gone := p.gone
+		p.mu.Unlock()
+		if gone != nil {
+			gone()
+		}
+	}
+	return n, err
+}
+
+// watch has gone called when the client has left, at once if it has; nil: nobody watches.
+func (p *parting) watch(gone func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone = gone; gone != nil && p.left {
+		gone()
+	}
 }
 
 func (p *parting) Write(b []byte) (int, error) {
@@ -58,6 +87,9 @@ func (p *parting) reset() error {
 
 // queued is how many bytes the client has not acknowledged.
 func (p *parting) queued() int {
+	if within, ok := p.Conn.(*inner); ok {
+		return within.queued()
+	}
 	sc, ok := p.Conn.(syscall.Conn)
 	if !ok {
 		return partingBytes + 1

@@ -98,10 +98,15 @@ func (c *channel) command(command string) (string, bool) {
 	return command, true
 }
 
+// readTime is how long the words have before the refusal itself: OpenSSH ends at it, with
+// whatever it has not shown by then.
+const readTime = 60 * time.Millisecond
+
 // no refuses, tells the client on its stderr why, and records it.
 func (c *channel) no(what, why string) bool {
 	if c.r.refused(what, why) == nil {
 		c.say("Curfew: " + why + ".")
+		time.Sleep(readTime)
 	}
 	return false
 }

@@ -154,7 +154,7 @@ func (s *Store) list(id curfew.SessionID, rest func(time.Duration)) (*record.Wor
 	if s.parts.Shape != nil {
 		shape = s.parts.Shape(h)
 	}
-	words, chain := record.NewWords(), record.NewChain(id, key, s.listPack)
+	words, shown, chain := record.NewWords(), record.NewShown(), record.NewChain(id, key, s.listPack)
 	for r := bufio.NewReaderSize(f, 64<<10); ; {
 		began := time.Now()
 		items, err := chain.Open(r)
@@ -165,6 +165,9 @@ func (s *Store) list(id curfew.SessionID, rest func(time.Duration)) (*record.Wor
 			return nil, err
 		}
 		for i := range items {
+			for _, line := range shown.Item(&items[i]) {
+				words.AddShown(line)
+			}
 			if shape == nil {
 				words.Add(&items[i], nil)
 				continue
