@@ -198,10 +198,28 @@ func TestAHostileCatalog(t *testing.T) {
 				}
 			}()
 			l := &login{ctx: within(t), conn: ours, res: resource(), forward: func(conn net.Conn, b []byte) error { _, err := conn.Write(b); return err }}
-			if _, err := readCatalog(l, "shop"); err == nil {
+			if _, err := readCatalog(l, "shop", []string{"shop"}); err == nil {
 				t.Error("it was taken")
 			}
 			_ = ours.Close()
 		})
+	}
+}
+
+// Tables whose names differ in case alone are two, and each is known with all of its columns.
+func TestTablesThatDifferInCaseAlone(t *testing.T) {
+	must(t, maria.Exec(within(t), "shop", "CREATE TABLE twins (id INT, secret INT)", "CREATE TABLE Twins (id INT, secret INT, more INT)"))
+	defer func() { _ = maria.Exec(context.Background(), "shop", "DROP TABLE twins, Twins") }()
+	w := fixed(t, "fixedtwins", func(o *enginetest.Options) {
+		o.Roles["twin"] = []string{"read twins (secret)", "read Twins (id, secret)"}
+	})
+	c := connect(t, w, w.Grant("twin", time.Hour))
+	for _, text := range []string{"SELECT * FROM twins", "SELECT * FROM Twins", "SELECT id FROM twins", "SELECT more FROM Twins", "SELECT t.* FROM Twins t"} {
+		_, err := c.ExecContext(within(t), text)
+		isRefused(t, err, 1143, "statement.column")
+	}
+	for _, text := range []string{"SELECT secret FROM twins", "SELECT id, secret FROM Twins"} {
+		_, err := c.ExecContext(within(t), text)
+		must(t, err)
 	}
 }
