@@ -223,3 +223,29 @@ func TestTablesThatDifferInCaseAlone(t *testing.T) {
 		must(t, err)
 	}
 }
+
+// Clients may send a statement and its execution at once, as that of "the last one". Where the statement
+// is refused, by us or by the target, the execution finds none: not the one before it.
+func TestAnExecutionSentWithARefusedStatementFindsNone(t *testing.T) {
+	w := fixed(t, "fixedlast")
+	r := speak(t, w, w.Grant("read", time.Hour))
+	prepare := func(text string) []byte { return r.ask(append([]byte{comStmtPrepare}, text...)...) }
+	execute := func() []byte { return r.ask(comStmtExecute, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0) }
+	for name, text := range map[string]string{"by the judge": "SELECT * FROM salaries", "by the target": "SELECT id FROM orders WHERE id = id + JSON_SEARCH()"} {
+		if got := prepare("SELECT 17"); got[0] != okHeader {
+			t.Fatalf("%v", parseErr(got))
+		}
+		r.until()
+		if got := execute(); got[0] != 1 {
+			t.Fatalf("%s: %x", name, got)
+		}
+		r.until()
+		r.until()
+		if got := prepare(text); got[0] != errHeader {
+			t.Fatalf("%s: %x", name, got)
+		}
+		if got := execute(); got[0] != errHeader || !strings.Contains(parseErr(got).Error(), "Unknown prepared") {
+			t.Errorf("%s: %x", name, got)
+		}
+	}
+}
