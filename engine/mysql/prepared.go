@@ -148,7 +148,7 @@ func (r *relay) execute(c command, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if may, err := r.released(c, s.text, values, s.classes); !may {
+	if may, err := r.released(c, s.text, values, r.holds.running(s)); !may {
 		return err
 	}
 	a := newAnswer(results, 0)
