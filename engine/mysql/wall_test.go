@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -247,5 +248,38 @@ func TestAnExecutionSentWithARefusedStatementFindsNone(t *testing.T) {
 		if got := execute(); got[0] != errHeader || !strings.Contains(parseErr(got).Error(), "Unknown prepared") {
 			t.Errorf("%s: %x", name, got)
 		}
+	}
+}
+
+// Whatever the corpus of evasions refuses is not seen by the target at all, in text or prepared: its own
+// log says so.
+func TestNothingOfWhatIsRefusedReachesTheTarget(t *testing.T) {
+	w := fixed(t, "fixedlog")
+	r := speak(t, w, w.Grant("read", time.Hour), severalStatements)
+	must(t, maria.Exec(within(t), "", "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = ON"))
+	defer func() {
+		_ = maria.Exec(context.Background(), "", "SET GLOBAL general_log = OFF", "SET GLOBAL log_output = DEFAULT", "TRUNCATE mysql.general_log")
+	}()
+	sent := 0
+	for _, file := range []string{"reading", "writing", "attacks"} {
+		content, err := os.ReadFile("judge/testdata/cases/" + file + ".txt")
+		must(t, err)
+		for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
+			verdict, text, _ := strings.Cut(line, " ")
+			if verdict == "ok" || verdict == "#" || strings.Contains(text, "lower('A')") || strings.Contains(text, "WITH customers") { // they need a routine and a table of that name
+				continue
+			}
+			text = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\0`, "\x00", `\xA0`, "\u00a0").Replace(text)
+			for _, command := range []byte{comQuery, comStmtPrepare} {
+				got := r.ask(append([]byte{command}, "/* evasion */ "+text...)...)
+				if got[0] != errHeader || !strings.Contains(parseErr(got).Error(), "Curfew: ") {
+					t.Fatalf("%s: %x %q", text, command, got)
+				}
+				sent++
+			}
+		}
+	}
+	if n, err := maria.One(within(t), "", "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE '%evasion%' AND argument NOT LIKE '%general_log%'"); err != nil || n != "0" || sent < 400 {
+		t.Errorf("%s of %d reached it, %v", n, sent, err)
 	}
 }
