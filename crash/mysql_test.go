@@ -27,12 +27,19 @@ groups:
   administrators: [ada@shop.example]
 
 resources:
-  shop-db: { type: mysql, address: "%s", login: env:MARIA }
+  shop-db: { type: mysql, address: "%[1]s", login: env:MARIA }
+  books-db: { type: mysql, address: "%[1]s", login: env:BOOKS, account: fixed }
 
 roles:
   shop/support: { on: shop-db, may: [read orders, insert orders], longest: 2h }
+  books/reader: { on: books-db, may: [read orders], longest: 2h }
 
 policies:
+  books:
+    who: workers
+    may have: [books/reader]
+    needs: [{ approvals: 1, from: administrators }]
+    at most: 1h
   support:
     who: workers
     may have: [shop/support]
@@ -51,12 +58,14 @@ func TestMySQLThroughTheProgram(t *testing.T) {
 	if err := errors.Join(
 		maria.Exec(ctx, "", "CREATE DATABASE shop", "CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, cust TEXT)", "CREATE TABLE shop.secrets (id INT)"),
 		maria.MakeAdmin(ctx, "gate", "shop"),
+		maria.Exec(ctx, "", "CREATE USER books IDENTIFIED BY '"+servers.AdminPassword+"'", "GRANT ALL ON shop.* TO books"),
 	); err != nil {
 		t.Fatal(err)
 	}
 	g := newGateway(t, "maria", "postgres://nobody@127.0.0.1:1/none")
 	g.flags = []string{"--mysql", "127.0.0.1:0"}
 	t.Setenv("CURFEW_LOGIN_MARIA", maria.URL("gate", servers.AdminPassword, "shop"))
+	t.Setenv("CURFEW_LOGIN_BOOKS", maria.URL("books", servers.AdminPassword, "shop"))
 	g.start()
 	ada := g.join("ada@shop.example", g.said["link"])
 	files := client.Files{Files: []client.File{{Name: "curfew.yaml", Text: fmt.Sprintf(shopOnMySQL, maria.Address())}}}
@@ -89,6 +98,27 @@ func TestMySQLThroughTheProgram(t *testing.T) {
 	if found, err := ada.Doctor(ctx); err != nil || !strings.Contains(fmt.Sprint(found), "reached "+maria.Address()) {
 		t.Errorf("doctor: %+v %v", found, err)
 	}
+	t.Run("one account for all: the card says who the wall is, and the wall holds", func(t *testing.T) {
+		if out, code := g.cli("w1", "", "request", "books/reader", "--for", "30m", "--reason", "to look", "--no-wait"); code != 5 {
+			t.Fatal(code, out)
+		}
+		asked, err := ada.Requests(ctx, client.Listing{Scope: "all", Status: "pending"})
+		if err != nil || len(asked.Items) != 1 || !strings.Contains(strings.Join(asked.Items[0].Dangers, "\n"), "the wall is the gateway, which reads every statement: books-db itself lets its fixed account do more") {
+			t.Fatalf("%+v %v", asked, err)
+		}
+		if _, err := ada.Approve(ctx, asked.Items[0].ID, client.Decision{Digest: asked.Items[0].Digest, Passphrase: passphrase(ada.email)}); err != nil {
+			t.Fatal(err)
+		}
+		if out, code := g.cli("w1", "", "connect", "books-db", "--", "-e", "SELECT cust FROM orders"); code != 0 || !strings.Contains(out, "by hand") {
+			t.Errorf("%d %s", code, out)
+		}
+		if out, code := g.cli("w1", "", "connect", "books-db", "--", "-e", "SELECT * FROM secrets"); code == 0 || !strings.Contains(out, "ERROR 1142") || !strings.Contains(out, "[statement.table]") {
+			t.Errorf("%d %s", code, out)
+		}
+		if found, err := ada.Doctor(ctx); err != nil || !strings.Contains(fmt.Sprint(found), "what holds is how the gateway reads each statement") {
+			t.Errorf("doctor: %+v %v", found, err)
+		}
+	})
 	t.Run("the cut ends the client and its account", func(t *testing.T) {
 		cmd := exec.Command(program, "connect", "shop-db", "--", "-e", "SELECT SLEEP(50); INSERT INTO orders (cust) VALUES ('late')")
 		cmd.Env = append(os.Environ(), "CURFEW_CONFIG_DIR="+g.path("home-w1"), "NO_COLOR=1")

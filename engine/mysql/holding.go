@@ -68,6 +68,15 @@ func (h *holding) classes(text string) []curfew.StatementClass {
 	return h.resolve(f, 0)
 }
 
+// running is what the execution of a plan comes to. After released code the target may
+// read its text anew, and otherwise.
+func (h *holding) running(s *plan) []curfew.StatementClass {
+	if h != nil && h.lost {
+		return append(slices.Clone(s.classes), curfew.ClassUnknown)
+	}
+	return s.classes
+}
+
 // resolve adds what the names in a text stand for.
 func (h *holding) resolve(f judge.Forms, depth int) []curfew.StatementClass {
 	out := slices.Clone(f.Classes)

@@ -199,11 +199,21 @@ func TestAfterReleasedCodeEverythingWaits(t *testing.T) {
 	bothKinds(t, "holdcode", func(t *testing.T, w *enginetest.World) {
 		g := w.Grant("fix", time.Hour)
 		c := connect(t, w, g)
+		plan, err := c.PrepareContext(within(t), "SELECT 1")
+		must(t, err)
+		_, err = plan.Exec()
+		must(t, err)
 		d := do(c, "CALL shop.wipe()")
 		w.ReleaseOne()
-		_, err := d.result(t)
+		_, err = d.result(t)
 		must(t, err)
 		isHeld(t, w, do(c, "SELECT 1"), curfew.ClassUnknown, "a harmless text")
+		d = &doing{done: make(chan struct{})}
+		go func() {
+			defer close(d.done)
+			d.got, d.err = plan.Exec()
+		}()
+		isHeld(t, w, d, curfew.ClassUnknown, "what was prepared before")
 		r := speak(t, w, g)
 		go func() {
 			a, _ := w.Held()

@@ -112,6 +112,7 @@ func (p *prepared) long(body []byte) error {
 // prepare is COM_STMT_PREPARE. The statement is recorded when it is executed, with its
 // values; that it was prepared is recorded too, because the target may act on it.
 func (r *relay) prepare(c command, body []byte) error {
+	r.prepared.last = 0 // none, until this one is: an execution sent with it must not find another
 	if r.prepared.full(body) {
 		return r.no(c, errManyPrepared, "too many prepared statements are open on this connection")
 	}
@@ -147,7 +148,7 @@ func (r *relay) execute(c command, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if may, err := r.released(c, s.text, values, s.classes); !may {
+	if may, err := r.released(c, s.text, values, r.holds.running(s)); !may {
 		return err
 	}
 	a := newAnswer(results, 0)

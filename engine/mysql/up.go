@@ -213,6 +213,9 @@ func (r *relay) query(c command, body []byte) error {
 		return r.instead(c, warnings(text)...)
 	}
 	text, raw := string(body), c.raw
+	if a, ok := asks(text); ok {
+		return r.answerOwn(c, a)
+	}
 	if !r.affordText(text) {
 		return r.beyond(text)
 	}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,11 +68,12 @@ func (w *walls) open(p *access.Permit, l *login, own string) (*wall, error) {
 		return out, nil
 	}
 	b = book{read: time.Now()}
-	catalog, err := readCatalog(l, database)
+	allowed := judged(may, own)
+	catalog, err := readCatalog(l, database, allowed.Databases(database))
 	if err != nil {
 		return nil, err
 	}
-	b.judge = judge.New(judged(may, own), catalog)
+	b.judge = judge.New(allowed, catalog)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.books == nil {
@@ -105,20 +107,27 @@ func judged(p permission, own string) judge.Permission {
 }
 
 // readCatalog asks the target what the judge must know of it.
-func readCatalog(l *login, database string) (judge.Catalog, error) {
+func readCatalog(l *login, database string, all []string) (judge.Catalog, error) {
 	c := judge.Catalog{Database: database}
-	rows, err := l.query(judge.TablesQuery)
-	if err != nil {
-		return c, err
-	}
-	for _, r := range rows {
-		if n := len(c.Tables); n == 0 || c.Tables[n-1].Database != r[0] || c.Tables[n-1].Name != r[1] {
-			c.Tables = append(c.Tables, judge.Table{Database: r[0], Name: r[1]})
+	at := map[[2]string]int{} // names that differ in case alone come in turns
+	for _, d := range all {
+		rows, err := l.query(judge.TablesQuery(d))
+		if err != nil {
+			return c, err
 		}
-		t := &c.Tables[len(c.Tables)-1]
-		t.Columns = append(t.Columns, r[2])
+		for _, r := range rows {
+			i, known := at[[2]string{r[0], r[1]}]
+			if !known {
+				i = len(c.Tables)
+				at[[2]string{r[0], r[1]}] = i
+				c.Tables = append(c.Tables, judge.Table{Database: r[0], Name: r[1]})
+			}
+			if t := &c.Tables[i]; !slices.Contains(t.Columns, r[2]) { // a database that is asked about twice
+				t.Columns = append(t.Columns, r[2])
+			}
+		}
 	}
-	rows, err = l.query(judge.RoutinesQuery)
+	rows, err := l.query(judge.RoutinesQuery)
 	for _, r := range rows {
 		c.Routines = append(c.Routines, r[0])
 	}
@@ -130,6 +139,9 @@ const (
 	mostCatalog     = 64 << 20 // bytes
 	mostCatalogRows = 1 << 20
 )
+
+// asked is how many columns each of our questions has.
+const asked = 3
 
 // query asks the target something on a session's own connection, before it is the
 // client's, through the gate like everything. NULL reads as "".
@@ -153,7 +165,11 @@ func (l *login) query(text string) (out [][]string, err error) {
 		}
 		if !a.looks(len(p.payload), first) {
 			if a.at == rows {
-				out = append(out, textRow(p.payload))
+				row := textRow(p.payload)
+				if len(row) != asked {
+					return nil, malformed("a row of another length")
+				}
+				out = append(out, row)
 			}
 			seen := 0
 			a.passed(nil, &seen)

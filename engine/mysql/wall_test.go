@@ -3,6 +3,8 @@ package mysql
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -167,4 +169,117 @@ func TestAFixedAccountCreatesNothing(t *testing.T) {
 		t.Error("a fixed account may create")
 	}
 	must(t, New().CheckResource(func() curfew.Resource { r := res; r.Login = "env:X"; return r }()))
+}
+
+// What a target says of itself before a session begins is read like everything: a row of another
+// length, or an answer that never ends, is refused.
+func TestAHostileCatalog(t *testing.T) {
+	column := append(append([]byte{3, 'd', 'e', 'f', 0, 0, 0, 1, 'a', 0, 0x0c}, 45, 0, 9, 0, 0, 0, 0xfd, 0, 0, 0), 0, 0)
+	eof := []byte{eofHeader, 0, 0, 2, 0}
+	for name, packets := range map[string][][]byte{
+		"a row of one column": {{1}, column, eof, {1, 'x'}, eof},
+		"a row of none":       {{3}, column, column, column, eof, {}, eof},
+		"a row cut short":     {{3}, column, column, column, eof, {9, 'x'}, eof},
+		"a file wanted":       {append([]byte{localInfile}, "/etc/passwd"...)},
+		"an error":            {errPayload(1142, "42000", "no")},
+		"nothing":             {{}},
+		"an end":              nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer func() { _ = theirs.Close() }()
+				if _, err := readPacket(theirs, maxPayload); err != nil {
+					return
+				}
+				for i, p := range packets {
+					if _, err := theirs.Write(appendPacket(nil, byte(i+1), p)); err != nil {
+						return
+					}
+				}
+			}()
+			l := &login{ctx: within(t), conn: ours, res: resource(), forward: func(conn net.Conn, b []byte) error { _, err := conn.Write(b); return err }}
+			if _, err := readCatalog(l, "shop", []string{"shop"}); err == nil {
+				t.Error("it was taken")
+			}
+			_ = ours.Close()
+		})
+	}
+}
+
+// Tables whose names differ in case alone are two, and each is known with all of its columns.
+func TestTablesThatDifferInCaseAlone(t *testing.T) {
+	must(t, maria.Exec(within(t), "shop", "CREATE TABLE twins (id INT, secret INT)", "CREATE TABLE Twins (id INT, secret INT, more INT)"))
+	defer func() { _ = maria.Exec(context.Background(), "shop", "DROP TABLE twins, Twins") }()
+	w := fixed(t, "fixedtwins", func(o *enginetest.Options) {
+		o.Roles["twin"] = []string{"read twins (secret)", "read Twins (id, secret)"}
+	})
+	c := connect(t, w, w.Grant("twin", time.Hour))
+	for _, text := range []string{"SELECT * FROM twins", "SELECT * FROM Twins", "SELECT id FROM twins", "SELECT more FROM Twins", "SELECT t.* FROM Twins t"} {
+		_, err := c.ExecContext(within(t), text)
+		isRefused(t, err, 1143, "statement.column")
+	}
+	for _, text := range []string{"SELECT secret FROM twins", "SELECT id, secret FROM Twins"} {
+		_, err := c.ExecContext(within(t), text)
+		must(t, err)
+	}
+}
+
+// Clients may send a statement and its execution at once, as that of "the last one". Where the statement
+// is refused, by us or by the target, the execution finds none: not the one before it.
+func TestAnExecutionSentWithARefusedStatementFindsNone(t *testing.T) {
+	w := fixed(t, "fixedlast")
+	r := speak(t, w, w.Grant("read", time.Hour))
+	prepare := func(text string) []byte { return r.ask(append([]byte{comStmtPrepare}, text...)...) }
+	execute := func() []byte { return r.ask(comStmtExecute, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0) }
+	for name, text := range map[string]string{"by the judge": "SELECT * FROM salaries", "by the target": "SELECT id FROM orders WHERE id = id + JSON_SEARCH()"} {
+		if got := prepare("SELECT 17"); got[0] != okHeader {
+			t.Fatalf("%v", parseErr(got))
+		}
+		r.until()
+		if got := execute(); got[0] != 1 {
+			t.Fatalf("%s: %x", name, got)
+		}
+		r.until()
+		r.until()
+		if got := prepare(text); got[0] != errHeader {
+			t.Fatalf("%s: %x", name, got)
+		}
+		if got := execute(); got[0] != errHeader || !strings.Contains(parseErr(got).Error(), "Unknown prepared") {
+			t.Errorf("%s: %x", name, got)
+		}
+	}
+}
+
+// Whatever the corpus of evasions refuses is not seen by the target at all, in text or prepared: its own
+// log says so.
+func TestNothingOfWhatIsRefusedReachesTheTarget(t *testing.T) {
+	w := fixed(t, "fixedlog")
+	r := speak(t, w, w.Grant("read", time.Hour), severalStatements)
+	must(t, maria.Exec(within(t), "", "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = ON"))
+	defer func() {
+		_ = maria.Exec(context.Background(), "", "SET GLOBAL general_log = OFF", "SET GLOBAL log_output = DEFAULT", "TRUNCATE mysql.general_log")
+	}()
+	sent := 0
+	for _, file := range []string{"reading", "writing", "attacks"} {
+		content, err := os.ReadFile("judge/testdata/cases/" + file + ".txt")
+		must(t, err)
+		for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
+			verdict, text, _ := strings.Cut(line, " ")
+			if verdict == "ok" || verdict == "#" || strings.Contains(text, "lower('A')") || strings.Contains(text, "WITH customers") { // they need a routine and a table of that name
+				continue
+			}
+			text = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\0`, "\x00", `\xA0`, "\u00a0").Replace(text)
+			for _, command := range []byte{comQuery, comStmtPrepare} {
+				got := r.ask(append([]byte{command}, "/* evasion */ "+text...)...)
+				if got[0] != errHeader || !strings.Contains(parseErr(got).Error(), "Curfew: ") {
+					t.Fatalf("%s: %x %q", text, command, got)
+				}
+				sent++
+			}
+		}
+	}
+	if n, err := maria.One(within(t), "", "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE '%evasion%' AND argument NOT LIKE '%general_log%'"); err != nil || n != "0" || sent < 400 {
+		t.Errorf("%s of %d reached it, %v", n, sent, err)
+	}
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	_ "embed" // the list
+	"slices"
 	"strings"
 	"sync"
 )
@@ -10,7 +11,7 @@ import (
 // not in it is refused.
 type Catalog struct {
 	Database string   // where names without a database are, for the whole session; "": nowhere
-	Tables   []Table  // tables and views of all databases, also the server's own
+	Tables   []Table  // tables and views of the databases that matter (Permission.Databases)
 	Routines []string // names of the routines in Database
 }
 
@@ -22,11 +23,30 @@ type Table struct {
 
 func (t Table) String() string { return t.Database + "." + t.Name }
 
-// Queries read a Catalog: of tables, one row a column; of routines.
-const (
-	TablesQuery   = "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME FROM information_schema.COLUMNS c ORDER BY 1, 2, c.ORDINAL_POSITION"
-	RoutinesQuery = "SELECT ROUTINE_NAME, '', '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()"
-)
+// TablesQuery reads the tables of one database, a row a column: servers open each table
+// that they are asked about, and go by an equality only.
+func TablesQuery(database string) string {
+	return "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = " + literalOf(database) + " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+}
+
+// RoutinesQuery reads the names of the routines of the session's database.
+const RoutinesQuery = "SELECT ROUTINE_NAME, '', '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()"
+
+// literalOf writes a string as servers read it under what is pinned.
+func literalOf(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(s) + "'"
+}
+
+// Databases are those whose tables the judge has to know, for a session in one of them.
+func (p Permission) Databases(current string) []string {
+	out := []string{information}
+	for _, r := range append([]Rule{{Database: current}}, append(slices.Clone(p.Allow), p.Never...)...) {
+		if r.Database != "" && !slices.Contains(out, r.Database) {
+			out = append(out, r.Database)
+		}
+	}
+	return out
+}
 
 // known is a Catalog made ready for look-ups.
 type known struct {
