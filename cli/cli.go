@@ -179,7 +179,7 @@ func (a *app) groups() []group {
 		{"watch", "Watch:", []*cobra.Command{
 			a.cutCommand(), a.sessionsCommand(), a.watchCommand(), a.replayCommand(), a.transcriptCommand(), a.timelineCommand(), a.auditCommand(), a.ledgerCommand(),
 		}},
-		{"understand", "Understand:", []*cobra.Command{a.whyCommand(), a.whoCanCommand(), a.explainCommand()}},
+		{"understand", "Understand:", []*cobra.Command{a.canCommand(), a.whyCommand(), a.whoCanCommand(), a.explainCommand()}},
 		{"configure", "Configure:", []*cobra.Command{
 			a.validateCommand(), a.planCommand(), a.applyCommand(), a.schemaCommand(), a.workflowCommand(), a.peopleCommand(), a.inviteCommand(), a.disableCommand(),
 		}},

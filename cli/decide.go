@@ -108,7 +108,11 @@ func (a *app) toDecide(ctx context.Context, c *client.Client, line listed) (clie
 		return r, failed(exitDenied, "approver", "you may not decide this: "+prose(why), "curfew show "+clean(r.ID))
 	}
 	if !a.opt.json && !a.opt.quiet {
-		a.showRequest(r)
+		facts, err := c.Facts(ctx, r.ID)
+		if err != nil {
+			return r, err
+		}
+		a.showRequest(r, facts)
 	}
 	return r, nil
 }

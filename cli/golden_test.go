@@ -44,7 +44,7 @@ func commands() map[string]struct {
 		"transcript": {"", []string{"transcript", "s_1"}}, "audit": {"", []string{"audit", "--kind", "grant.", "--from", "9:00"}},
 		"head": {"", []string{"ledger", "head"}}, "validate": {"", []string{"validate", "-f", file}}, "plan": {"", []string{"plan", "-f", file}},
 		"apply": {passOnStdin, []string{"apply", "-f", file, "--yes", "--passphrase-stdin"}}, "explain": {"", []string{"explain"}},
-		"why": {"", []string{"why", "alice", "orders/admin"}}, "who-can": {"", []string{"who-can", "orders-db", "--at", "yesterday 23:10"}},
+		"why": {"", []string{"why", "alice", "orders/admin"}}, "can": {"", []string{"can", "alice", "--at", "yesterday 23:10"}}, "who-can": {"", []string{"who-can", "orders-db", "--at", "yesterday 23:10"}},
 		"workflows": {"", []string{"workflow", "list"}}, "workflow-open": {"", []string{"workflow", "open", "INC-1423", "--kind", "incident"}},
 		"workflow-close": {"", []string{"workflow", "close", "INC-1423"}}, "people": {"", []string{"people"}},
 		"invite":  {passOnStdin, []string{"invite", "ben@acme.io", "--passphrase-stdin"}},

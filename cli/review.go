@@ -156,7 +156,11 @@ func (a *app) show(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return emit(a, "request", r, a.showRequest)
+	facts, err := c.Facts(ctx, text)
+	if err != nil {
+		return err
+	}
+	return emit(a, "request", knownRequest{r, facts}, func(x knownRequest) { a.showRequest(x.Request, x.Facts) })
 }
 
 func findPlan(ctx context.Context, c *client.Client, id string) (client.Plan, error) {
@@ -171,9 +175,15 @@ func findPlan(ctx context.Context, c *client.Client, id string) (client.Plan, er
 	return plans.Items[i], nil
 }
 
+// knownRequest is a request with what is known besides what it says.
+type knownRequest struct {
+	client.Request
+	client.Facts
+}
+
 // showRequest shows a request whole: the effect first, then who, why, what the
 // policy saw, the clocks.
-func (a *app) showRequest(r client.Request) {
+func (a *app) showRequest(r client.Request, known client.Facts) {
 	a.outf("%s\n", a.bold(prose(r.Title)))
 	rows := [][]string{
 		{"who", clean(r.Who)},
@@ -199,6 +209,13 @@ func (a *app) showRequest(r client.Request) {
 	}
 	for _, c := range r.Checks {
 		rows = append(rows, []string{"saw", prose(c)})
+	}
+	for _, f := range known.Facts {
+		label := "usually"
+		if f.Warn {
+			label = "stands out"
+		}
+		rows = append(rows, []string{label, prose(f.Text)})
 	}
 	for _, v := range r.Votes {
 		rows = append(rows, []string{"approved", clean(v.By) + " " + a.clock(v.At) + ", " + span(v.For)})

@@ -98,6 +98,52 @@ func (a *app) whoCanCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) canCommand() *cobra.Command {
+	var at string
+	cmd := &cobra.Command{
+		Use: "can [PERSON]", Short: "Say what somebody could reach, now or at a past moment, and by which path", Args: between(0, 1),
+		Example: "  curfew can\n  curfew can alice --at \"yesterday 23:10\"",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			when, err := a.pastTime(at)
+			if err != nil {
+				return err
+			}
+			person := ""
+			if len(args) == 1 && args[0] != "me" {
+				person = args[0]
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			reach, err := c.Reach(cmd.Context(), person, when)
+			if err != nil {
+				return err
+			}
+			return emit(a, "reachable", reach, a.showReachable)
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "a past moment: 14:00, \"yesterday 23:10\"")
+	return cmd
+}
+
+func (a *app) showReachable(r client.Reachable) {
+	if len(r.Paths) == 0 {
+		a.outf("%s can reach nothing, and can ask for nothing, %s\n", clean(r.Person.Name), a.clock(r.At))
+		return
+	}
+	a.outf("%s by which %s can reach something, %s\n", plural(len(r.Paths), "way"), clean(r.Person.Name), a.clock(r.At))
+	var rows [][]string
+	for _, p := range r.Paths {
+		until := ""
+		if !p.Until.IsZero() {
+			until = "until " + a.clock(p.Until)
+		}
+		rows = append(rows, []string{cell(p.Resource, 30), cell(p.How, 12), cell(p.Role, 40), cell(p.Effect, 60), "policy " + cell(p.Policy, 40), until, cell(p.Why, 80)})
+	}
+	a.table("  ", rows)
+}
+
 func (a *app) showReach(r client.Reach) {
 	if len(r.Paths) == 0 {
 		a.outf("Nobody can reach %s\n", clean(r.Resource))

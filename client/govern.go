@@ -68,6 +68,14 @@ func (c *Client) WhoCan(ctx context.Context, resource, role string, at time.Time
 	return get[Reach](ctx, c, "/who-can", q)
 }
 
+// Reach says what somebody could reach; "": the caller; a zero time is now.
+func (c *Client) Reach(ctx context.Context, person string, at time.Time) (Reachable, error) {
+	q := url.Values{}
+	set(q, "person", person)
+	setTime(q, "at", at)
+	return get[Reachable](ctx, c, "/reach", q)
+}
+
 // Search narrows the audit log.
 type Search struct {
 	Kind, Person, Resource, Grant, Request, Session string

@@ -122,6 +122,11 @@ func (c *Client) Request(ctx context.Context, id string) (Request, error) {
 	return get[Request](ctx, c, "/requests/"+seg(id), nil)
 }
 
+// Facts say what is known about a request besides what it says.
+func (c *Client) Facts(ctx context.Context, id string) (Facts, error) {
+	return get[Facts](ctx, c, "/requests/"+seg(id)+"/facts", nil)
+}
+
 // Approve approves a request, exactly as it was shown.
 func (c *Client) Approve(ctx context.Context, id string, in Decision) (Request, error) {
 	return post[Request](ctx, c, "/requests/"+seg(id)+"/approve", in)

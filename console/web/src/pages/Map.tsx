@@ -46,7 +46,7 @@ export function AccessMap() {
       {about === "resource" ? (
         <Show of={who}>{(r) => <Paths paths={r.paths ?? []} first="Who" name={(p) => plain(p.person.name)} link={(p) => ({ person: p.person.id, resource: undefined })} run={`curfew who-can ${r.resource}${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
       ) : (
-        <Show of={what}>{(r) => <Paths paths={r.paths ?? []} first="What" name={(p) => p.resource ?? ""} link={(p) => ({ person: undefined, resource: p.resource })} run={`curfew find`} />}</Show>
+        <Show of={what}>{(r) => <Paths paths={r.paths ?? []} first="What" name={(p) => p.resource ?? ""} link={(p) => ({ person: undefined, resource: p.resource })} run={`curfew can "${r.person.name}"${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
       )}
       {!viewer ? <p className="muted small">You see your own paths. Administrators and auditors see everybody’s.</p> : null}
     </div>
