@@ -273,6 +273,9 @@ func TestTheScreenOfASession(t *testing.T) {
 	if n := strings.Count(r.text, "event: screen"); n > 4 {
 		t.Errorf("%d frames", n)
 	}
+	if r := o.call("alice", http.MethodGet, "/api/v1/sessions/"+string(id)+"/watch?skip=output", ""); strings.Contains(r.text, "noise") || !strings.Contains(r.text, `"text":"shell"`) || !strings.Contains(r.text, "event: end") {
+		t.Errorf("%.400s", r.text)
+	}
 	if r := o.call("root", http.MethodGet, "/api/v1/sessions/"+string(id)+"/screen", ""); r.status != http.StatusForbidden {
 		t.Errorf("an administrator without the role is shown the screen: %d", r.status)
 	}

@@ -270,7 +270,10 @@ func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.Stre
 	}}, nil
 }
 
-func (s *Server) watch(ctx context.Context, c caller, in *IDIn) (*huma.StreamResponse, error) {
+func (s *Server) watch(ctx context.Context, c caller, in *struct {
+	IDIn
+	Skip string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
+}) (*huma.StreamResponse, error) {
 	r, show, err := s.open(ctx, c, in.ID, "watch")
 	if err != nil {
 		return nil, err
@@ -287,6 +290,9 @@ func (s *Server) watch(ctx context.Context, c caller, in *IDIn) (*huma.StreamRes
 			}
 			if err == nil {
 				err = still()
+			}
+			if err == nil && in.Skip == "output" && (it.Kind == record.Output || it.Kind == record.Input) {
+				continue
 			}
 			if err != nil {
 				_ = send("fault", n, client.Item{Kind: "fault", Error: err.Error()})

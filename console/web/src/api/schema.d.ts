@@ -3880,7 +3880,10 @@ export interface operations {
     };
     "get-sessions-id-watch": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Leave out what programs have shown: the screen of a session says it in less */
+                skip?: "output";
+            };
             header?: never;
             path: {
                 id: string;

@@ -31,7 +31,7 @@ function Shown({ s }: { s: S }) {
   // A session that was live when the page came is followed to its end; one that was over is read.
   const [wasLive] = useState(s.live);
   const tape = useTape(s.id, wasLive);
-  const whole = useQuery({ queryKey: ["transcript", s.id], queryFn: ({ signal }) => transcript(s.id, signal), enabled: !wasLive && !s.removed, staleTime: Infinity, gcTime: 60_000 });
+  const whole = useQuery({ queryKey: ["transcript", s.id], queryFn: ({ signal }) => transcript(s.id, signal), enabled: (!wasLive || tape.over) && !s.removed, staleTime: Infinity, gcTime: 60_000 });
   const items = wasLive ? tape.items : (whole.data ?? []);
   const isTerminal = items.some((i) => i.kind === "statement" && /^\d+x\d+$/.test(i.tag ?? ""));
   const screen = useScreen(s.id, wasLive && isTerminal && !tape.over);
@@ -78,7 +78,7 @@ function Shown({ s }: { s: S }) {
           {screen ? (
             <section aria-labelledby="s-screen"><h2 id="s-screen">On the screen now</h2><pre className="peek full" tabIndex={0}>{screen.lines?.map((l) => plain(l)).join("\n")}</pre></section>
           ) : null}
-          {isTerminal && (!wasLive || tape.over) ? <Suspense fallback={<Loading lines={8} />}><Player items={items} /></Suspense> : null}
+          {isTerminal && whole.data ? <Suspense fallback={<Loading lines={8} />}><Player items={whole.data ?? []} /></Suspense> : null}
           {tape.dropped ? <p className="muted small">{count(tape.dropped, "earlier item")} not held on this page; everything: <code>curfew transcript {s.id}</code></p> : null}
           {items.length ? <Items items={items} live={wasLive && !tape.over} first={tape.dropped} /> : wasLive ? <p className="muted">Nothing has been said yet.</p> : null}
         </>

@@ -9,7 +9,8 @@ export type Tape = { items: Item[]; over: boolean; fault: string };
 const most = 20_000;
 
 /**
- * Follows a recording from its first item. What comes is gathered and shown once a
+ * Follows a recording from its first item, but for what programs have shown, of which the
+ * screen says the newest (useScreen). What comes is gathered and shown once a
  * frame, so that however much is said the page stays quick.
  */
 export function useTape(session: string, on: boolean): Tape & { dropped: number; broken: boolean } {
@@ -38,7 +39,7 @@ export function useTape(session: string, on: boolean): Tape & { dropped: number;
     };
     const soon = (): void => { frame ||= requestAnimationFrame(flush); };
     const open = (): void => {
-      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`));
+      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`, { skip: "output" }));
       const take = (e: Event): void => {
         const m = e as MessageEvent<string>;
         const n = Number(m.lastEventId);
