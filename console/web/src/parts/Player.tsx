@@ -5,7 +5,10 @@ import type { Item } from "../api/queries";
 import { Button } from "./Button";
 import { count } from "./format";
 
-/** A recording of a terminal as asciicast v2, its gaps as they were. */
+/** The longest that nothing happens in a replay, in seconds. */
+const gap = 2;
+
+/** A recording of a terminal as asciicast v2, its long gaps shortened. */
 export function cast(items: Item[], ref: number): { text: string; columns: number; rows: number; duration: number; said: { at: number; text: string }[] } {
   const start = items.find((i) => i.ref === ref && i.kind === "statement");
   const size = /^(\d+)x(\d+)$/.exec(start?.tag ?? "") ?? ["", "80", "24"];
@@ -13,9 +16,12 @@ export function cast(items: Item[], ref: number): { text: string; columns: numbe
   const lines = [JSON.stringify({ version: 2, width: Number(size[1]), height: Number(size[2]) })];
   const said: { at: number; text: string }[] = [];
   let at = 0;
+  let real = 0;
   for (const i of items) {
     if (i.ref !== ref) continue;
-    at = Math.max(at, (Date.parse(i.at) - began) / 1000);
+    const now = Math.max(real, (Date.parse(i.at) - began) / 1000);
+    at += Math.min(now - real, gap);
+    real = now;
     if (i.kind === "output") {
       lines.push(JSON.stringify([at, "o", i.text ?? ""]));
       said.push({ at, text: (i.text ?? "").replace(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b-\u001f]/g, "") });
@@ -43,7 +49,7 @@ export default function Player({ items }: { items: Item[] }) {
   }, [tape, q]);
   useEffect(() => {
     if (!box.current) return;
-    const p = create({ data: tape.text }, box.current, { speed, idleTimeLimit: 2, fit: "width", controls: true, preload: true, terminalFontFamily: "IBM Plex Mono, monospace" });
+    const p = create({ data: tape.text }, box.current, { speed, fit: "width", controls: true, preload: true, terminalFontFamily: "IBM Plex Mono, monospace" });
     player.current = p;
     return () => p.dispose();
   }, [tape, speed]);
@@ -51,7 +57,7 @@ export default function Player({ items }: { items: Item[] }) {
     if (!hits.length) return;
     const i = (n + hits.length) % hits.length;
     setHit(i);
-    void player.current?.seek(Math.max(0, (hits[i] ?? 0) - 0.2));
+    void player.current?.seek((hits[i] ?? 0) + 0.05);
   };
   return (
     <section aria-labelledby="p-head" className="player">
