@@ -124,12 +124,13 @@ func New(p Parts) *Server {
 	s.operateRoutes()
 	s.factRoutes()
 	s.screenRoutes()
+	s.peekRoutes()
 	s.feedRoutes()
 	s.catalogRoutes()
 	s.insightRoutes()
 	s.sshRoutes()
 	s.plainRoutes()
-	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint](), reflect.TypeFor[client.Peek]()} {
 		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
 	}
 	return s

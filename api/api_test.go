@@ -326,6 +326,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/resources":                {"", all},
 		"GET /api/v1/roles":                    {"", all},
 		"GET /api/v1/reach":                    {"?person=alice", "alice tom otto root"},
+		"GET /api/v1/peek":                     {"?session=" + aliceSession, "alice tom otto root"},
 		"GET /api/v1/insights":                 {"", "tom otto root"},
 		"POST /api/v1/workflows":               {`{"id":"INC 2","kind":"incident"}`, all},
 		"POST /api/v1/workflows/{id}/close":    {"", "dana otto root"},

@@ -280,3 +280,31 @@ func TestTheScreenOfASession(t *testing.T) {
 		t.Errorf("an administrator without the role is shown the screen: %d", r.status)
 	}
 }
+
+// One stream tells the newest of several sessions; of one that somebody may not see, nothing is opened.
+func TestPeekingAtSeveral(t *testing.T) {
+	o := newOffice(t)
+	a, aw := o.said("alice", true, "SELECT 'first'")
+	must(t, aw.Write(record.Item{Kind: record.Statement, Ref: 9, Text: "shell", Tag: "20x2"}))
+	must(t, aw.Write(record.Item{Kind: record.Output, Ref: 9, Text: "\x1b[1;2Hon the screen"}))
+	must(t, aw.Close(record.Item{Kind: record.Closed}))
+	b, bw := o.said("dana", true, "SELECT 'second'")
+	must(t, bw.Close(record.Item{Kind: record.Closed}))
+	r := o.call("root", http.MethodGet, "/api/v1/peek?session="+string(a)+"&session="+string(b), "")
+	if !strings.Contains(r.text, string(a)) || !strings.Contains(r.text, string(b)) || strings.Contains(r.text, "second") || strings.Contains(r.text, "on the screen") {
+		t.Errorf("an administrator without the role sees %s", r.text)
+	}
+	if r := o.call("alice", http.MethodGet, "/api/v1/peek?session="+string(a), ""); !strings.Contains(r.text, "on the screen") {
+		t.Errorf("alice sees %s", r.text)
+	}
+	before := len(o.events(curfew.KindRecordingWatched))
+	if r := o.call("mallory", http.MethodGet, "/api/v1/peek?session="+string(a), ""); r.status != http.StatusNotFound {
+		t.Errorf("mallory: %d", r.status)
+	}
+	if n := len(o.events(curfew.KindRecordingWatched)); n != before {
+		t.Error("it was opened")
+	}
+	if r := o.call("root", http.MethodGet, "/api/v1/peek?session="+strings.Repeat("s_1&session=", 30)+"s_1", ""); r.status < 400 {
+		t.Errorf("31 at once: %d", r.status)
+	}
+}

@@ -19,6 +19,9 @@ import (
 // aliveEvery is how often a stream that says nothing shows that it lives.
 const aliveEvery = 15 * time.Second
 
+// hintEvery is how often one reader is told at most.
+const hintEvery = 100 * time.Millisecond
+
 // admitEvery is how often a stream asks whether its reader may still read.
 const admitEvery = time.Second
 
@@ -172,6 +175,11 @@ func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- cl
 	slices.Sort(hint.Topics)
 	select {
 	case out <- hint:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select { // what happens at the same time is said in one hint
+	case <-time.After(hintEvery):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -43,8 +43,8 @@ func sizeOf(text string) (columns, rows int, ok bool) {
 const mostScreens = 32
 
 // take reports whether an item changed a screen.
-func (t *terminals) take(it record.Item) bool {
-	switch it.Kind {
+func (t *terminals) take(it client.Item) bool {
+	switch record.Kind(it.Kind) {
 	case record.Statement:
 		if columns, rows, ok := sizeOf(it.Tag); ok && len(t.all) < mostScreens {
 			t.all[it.Ref], t.last = screen.New(columns, rows), it.Ref
@@ -151,14 +151,14 @@ func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 	for {
 		select {
 		case it := <-items:
-			changed = t.take(it) || changed
+			changed = t.take(item(it)) || changed
 		case <-tick.C:
 			if flush() != nil {
 				return
 			}
 		case err := <-failed:
 			for len(items) > 0 {
-				changed = t.take(<-items) || changed
+				changed = t.take(item(<-items)) || changed
 			}
 			_ = flush()
 			if errors.Is(err, io.EOF) {

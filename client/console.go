@@ -94,3 +94,11 @@ type Screen struct {
 	Lines   []string `json:"lines"`
 	Ref     uint64   `json:"ref" doc:"Of the program that shows it"`
 }
+
+// Peek is the newest of a session: what its terminal shows, or its last statements.
+type Peek struct {
+	Session string   `json:"session"`
+	Screen  *Screen  `json:"screen,omitempty"`
+	Lines   []string `json:"lines,omitempty"`
+	Over    bool     `json:"over,omitempty"`
+}

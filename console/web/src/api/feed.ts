@@ -61,8 +61,23 @@ export function follow(client: QueryClient): () => void {
     };
   };
   open();
+  // A page that nobody sees gives its place up: browsers open few streams to one place.
+  let hidden: ReturnType<typeof setTimeout> | undefined;
+  const seen = (): void => {
+    clearTimeout(hidden);
+    if (document.hidden) {
+      hidden = setTimeout(() => { source?.close(); source = null; clearTimeout(timer); }, 10_000);
+    } else if (!source || source.readyState === EventSource.CLOSED) {
+      clearTimeout(timer);
+      broken = Math.max(broken, 1);
+      open();
+    }
+  };
+  document.addEventListener("visibilitychange", seen);
   return () => {
     gone = true;
+    document.removeEventListener("visibilitychange", seen);
+    clearTimeout(hidden);
     clearTimeout(timer);
     source?.close();
   };

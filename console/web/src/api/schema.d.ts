@@ -412,6 +412,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/peek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow the newest of several sessions, in one stream (Server-Sent Events) */
+        get: operations["get-peek"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people": {
         parameters: {
             query?: never;
@@ -1817,6 +1834,12 @@ export interface components {
             /** @description What it rests on, or what it would take */
             why: string;
         };
+        Peek: {
+            lines?: string[] | null;
+            over?: boolean;
+            screen?: components["schemas"]["Screen"];
+            session: string;
+        };
         Person: {
             email?: string;
             enabled: boolean;
@@ -2915,6 +2938,36 @@ export interface operations {
         responses: {
             /** @description No Content */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "get-peek": {
+        parameters: {
+            query: {
+                /** @description At most 24, of which each is noted as watched */
+                session: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,7 +7,7 @@ import { CutDialog } from "../parts/CutDialog";
 import { plain } from "../parts/format";
 import { Ago, Fuse } from "../parts/Fuse";
 import { Empty, Show } from "../parts/States";
-import { useScreen, useTape } from "../parts/stream";
+import { usePeeks, type Peek } from "../parts/stream";
 import { Avatar } from "../parts/Who";
 
 /** Sessions that live: who, where, how long still, and what they do. */
@@ -18,6 +18,9 @@ export function Live() {
   const grants = useGrants("all", { status: "active", limit: 1000 });
   const byID = new Map((grants.data?.items ?? []).map((g) => [g.id, g]));
   const wall = search.wall === "1";
+  const [looked, look] = useState<string[]>([]);
+  const live = new Set((sessions.data?.items ?? []).map((s) => s.id));
+  const peeks = usePeeks(looked.filter((id) => live.has(id)).slice(-24));
   const waiting = search.grant ? byID.get(search.grant) : undefined;
   return (
     <div className={`page${wall ? " wall" : " wide"}`}>
@@ -32,7 +35,7 @@ export function Live() {
             return <Empty title={waiting ? `${waiting.who} has not connected yet.` : "No session lives under this grant."}>{waiting ? "It opens here as soon as it begins." : <Link to="/live">All that live</Link>}</Empty>;
           }
           return shown.length ? (
-            <ul className="tiles">{shown.map((x, i) => <li key={x.id}><Tile session={x} grant={byID.get(x.grant)} peek={i < 12} /></li>)}</ul>
+            <ul className="tiles">{shown.map((x) => <li key={x.id}><Tile session={x} grant={byID.get(x.grant)} looked={looked.includes(x.id)} peek={peeks.get(x.id)} look={() => look((l) => [...l, x.id])} /></li>)}</ul>
           ) : <Empty title="Nobody is connected, of those you may see." run="curfew connect">A session appears here in the moment it opens.</Empty>;
         }}
       </Show>
@@ -40,9 +43,8 @@ export function Live() {
   );
 }
 
-function Tile({ session: s, grant, peek }: { session: Session; grant: Grant | undefined; peek: boolean }) {
+function Tile({ session: s, grant, looked, peek, look }: { session: Session; grant: Grant | undefined; looked: boolean; peek: Peek | undefined; look: () => void }) {
   const [cutting, setCutting] = useState(false);
-  const [watching, watch] = useState(false);
   return (
     <article className="card tile" aria-label={`${s.who} on ${s.resource}`}>
       <header className="card-head">
@@ -50,7 +52,7 @@ function Tile({ session: s, grant, peek }: { session: Session; grant: Grant | un
         <div className="row-main"><h2 className="card-title cut-text">{plain(s.who)} → {s.resource}</h2><p className="muted cut-text">as {s.role}{s.program ? ` · ${plain(s.program)}` : ""} · <Ago at={s.opened} /></p></div>
       </header>
       {grant?.start && grant.end ? <Fuse start={grant.start} end={grant.end} /> : null}
-      {watching ? <Peek session={s.id} /> : peek ? <button type="button" className="peek-off" onClick={() => watch(true)}>Look at what is going on<span className="muted small"> (that you do is recorded)</span></button> : null}
+      {looked ? <Newest of={peek} /> : <button type="button" className="peek-off" onClick={look}>Look at what is going on<span className="muted small"> (that you do is recorded)</span></button>}
       <div className="acts">
         <Link to="/sessions/$id" params={{ id: s.id }} className="button plain"><span>Watch</span></Link>
         {s.may_cut ? <Button kind="bad" onClick={() => setCutting(true)}>Cut…</Button> : null}
@@ -60,15 +62,8 @@ function Tile({ session: s, grant, peek }: { session: Session; grant: Grant | un
   );
 }
 
-/** The last lines, or the screen, of a session. */
-function Peek({ session }: { session: string }) {
-  const tape = useTape(session, true);
-  const screen = useScreen(session, true);
-  if (screen) return <pre className="peek" aria-label="The terminal">{screen.lines?.map((l) => plain(l)).join("\n")}</pre>;
-  const last = tape.items.filter((i) => i.kind === "statement" || i.kind === "refused").slice(-4);
-  return (
-    <pre className="peek" aria-label="The last statements">
-      {tape.fault ? tape.fault : last.map((i) => `${i.kind === "refused" ? "✗ " : ""}${plain(i.text ?? "")}`).join("\n") || "nothing yet"}
-    </pre>
-  );
+/** The last statements, or the screen, of a session. */
+function Newest({ of: p }: { of: Peek | undefined }) {
+  const lines = p?.screen?.lines ?? p?.lines ?? [];
+  return <pre className="peek" tabIndex={0} aria-label={p?.screen ? "The terminal" : "The last statements"}>{lines.map((l) => plain(l)).join("\n") || "nothing yet"}</pre>;
 }

@@ -93,6 +93,26 @@ export function useScreen(session: string, on: boolean): Screen | null {
   return screen;
 }
 
+export type Peek = Schemas["Peek"];
+
+/** The newest of several sessions, in one stream: a browser opens few to one place. */
+export function usePeeks(sessions: string[]): Map<string, Peek> {
+  const [peeks, set] = useState<Map<string, Peek>>(new Map());
+  const key = sessions.join(" ");
+  useEffect(() => {
+    if (!key) return;
+    const q = key.split(" ").map((s) => `session=${encodeURIComponent(s)}`).join("&");
+    const es = new EventSource(`${address("/peek")}?${q}`);
+    es.addEventListener("peek", (e) => {
+      const p = JSON.parse((e as MessageEvent<string>).data) as Peek;
+      set((m) => new Map(m).set(p.session, p));
+    });
+    es.addEventListener("end", () => es.close());
+    return () => es.close();
+  }, [key]);
+  return peeks;
+}
+
 /** A whole recording, as far as it goes now. */
 export async function transcript(session: string, signal: AbortSignal): Promise<Item[]> {
   const response = await fetch(address(`/sessions/${encodeURIComponent(session)}/transcript`), { signal, credentials: "same-origin" });

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/screen"
+)
+
+// Bounds of a stream that looks at several sessions.
+const (
+	mostPeeks = 24
+	peekEvery = 500 * time.Millisecond
+	peekLines = 6 // the newest statements, where there is no terminal
+)
+
+func (s *Server) peekRoutes() {
+	add(s, SignedIn, http.MethodGet, "/peek", "Follow the newest of several sessions, in one stream (Server-Sent Events)", s.peek)
+}
+
+// peeking is one session that is looked at.
+type peeking struct {
+	id curfew.SessionID
+
+	mu      sync.Mutex
+	screens terminals // guarded by mu
+	lines   []string  // guarded by mu
+	changed bool      // guarded by mu
+	over    bool      // guarded by mu
+}
+
+func (p *peeking) take(it client.Item) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.screens.take(it) {
+		p.changed = true
+		return
+	}
+	switch record.Kind(it.Kind) {
+	case record.Statement, record.Refused, record.Held:
+		text := it.Text
+		if k := record.Kind(it.Kind); k != record.Statement {
+			text = string(k) + ": " + text
+		}
+		if text, _, _ = strings.Cut(text, "\n"); len(text) > 400 {
+			text = strings.ToValidUTF8(text[:400], "") + "…"
+		}
+		p.lines = append(p.lines, text)
+		p.lines = p.lines[max(0, len(p.lines)-peekLines):]
+		p.changed = true
+	}
+}
+
+// news is what has changed since it was last asked.
+func (p *peeking) news() (client.Peek, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.changed {
+		return client.Peek{}, false
+	}
+	p.changed = false
+	out := client.Peek{Session: string(p.id), Over: p.over}
+	if f, ok := p.screens.frame(); ok {
+		out.Screen = &f
+	} else {
+		out.Lines = p.lines
+	}
+	return out, true
+}
+
+// peek is one stream for all that a page shows: a browser opens few to one place.
+func (s *Server) peek(ctx context.Context, c caller, in *struct {
+	Sessions []string `query:"session,explode" required:"true" minItems:"1" maxItems:"24" doc:"At most 24, of which each is noted as watched"`
+}) (*huma.StreamResponse, error) {
+	if len(in.Sessions) > mostPeeks {
+		return nil, curfew.Errorf(curfew.Invalid, "at most %d sessions are looked at in one stream", mostPeeks)
+	}
+	type opened struct {
+		*peeking
+		reader record.Reader
+		show   func(record.Item) client.Item
+	}
+	var all []opened
+	closeAll := func() {
+		for _, o := range all {
+			_ = o.reader.Close()
+		}
+	}
+	for _, id := range in.Sessions {
+		r, show, err := s.open(ctx, c, id, "watch")
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: terminals{all: map[uint64]*screen.Screen{}}}, r, show})
+	}
+	still := s.still(ctx, SignedIn)
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		ctx, cancel := context.WithCancel(h.Context())
+		var wg sync.WaitGroup
+		defer closeAll()
+		defer wg.Wait()
+		defer cancel()
+		for _, o := range all {
+			wg.Go(func() {
+				for {
+					it, err := o.reader.Next(ctx, true)
+					if err != nil {
+						o.mu.Lock()
+						o.over, o.changed = true, true
+						o.mu.Unlock()
+						return
+					}
+					o.take(o.show(it))
+				}
+			})
+		}
+		send, n := events(h), 0
+		tick := time.NewTicker(peekEvery)
+		defer tick.Stop()
+		for over := 0; over < len(all); {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if still() != nil {
+				return
+			}
+			over = 0
+			for _, o := range all {
+				if p, ok := o.news(); ok {
+					n++
+					if send("peek", n, p) != nil {
+						return
+					}
+				}
+				o.mu.Lock()
+				if o.over && !o.changed {
+					over++
+				}
+				o.mu.Unlock()
+			}
+		}
+		_ = send("end", n+1, struct{}{})
+	}}, nil
+}
