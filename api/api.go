@@ -65,6 +65,9 @@ type Server struct {
 
 	reading chan struct{} // has an item for each search and export under way
 	readers sync.Map      // by whom: curfew.Principal to true
+
+	streamsMu sync.Mutex
+	streams   map[curfew.Principal]int // guarded by streamsMu; that somebody follows
 }
 
 // Level says who may use a route at all; what they may see or do with it is the route's.
@@ -104,7 +107,7 @@ func New(p Parts) *Server {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching)}
+	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching), streams: map[curfew.Principal]int{}}
 	cfg := huma.DefaultConfig("Curfew", p.Version)
 	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
 	cfg.OpenAPIPath = client.Base + "/openapi"

@@ -308,3 +308,29 @@ func TestPeekingAtSeveral(t *testing.T) {
 		t.Errorf("31 at once: %d", r.status)
 	}
 }
+
+func TestOnePersonFollowsSoManyStreams(t *testing.T) {
+	o := newOffice(t)
+	var open []stream
+	for range mostStreams + 5 {
+		open = append(open, o.stream("dana", "/api/v1/feed"))
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		r := o.call("dana", http.MethodGet, "/api/v1/feed", "")
+		if r.status == http.StatusTooManyRequests {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("she follows as many as she likes: %d %.300s, %v", r.status, r.text, o.server.streams)
+		}
+	}
+	if r := o.call("tom", http.MethodGet, "/api/v1/feed", ""); r.status != http.StatusOK {
+		t.Errorf("tom is kept out: %d", r.status)
+	}
+	for _, s := range open {
+		s.stop()
+	}
+	if r := o.call("dana", http.MethodGet, "/api/v1/feed", ""); r.status != http.StatusOK {
+		t.Errorf("they are over, and she is kept out: %d %s", r.status, r.text)
+	}
+}

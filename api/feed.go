@@ -62,10 +62,15 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	if after == 0 {
 		s.parts.Access.View(func(st *access.State) { after = st.Size })
 	}
+	done, err := s.follows(c.who)
+	if err != nil {
+		return nil, err
+	}
 	still := s.still(ctx, SignedIn)
 	f := &follower{server: s, caller: c, pending: map[curfew.RequestID]bool{}}
 	f.look(ctx)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer done()
 		ctx, cancel := context.WithCancel(h.Context())
 		defer cancel()
 		changed := make(chan client.Hint)
@@ -205,6 +210,26 @@ func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
 		return false
 	}
 	return err == nil
+}
+
+// mostStreams is how many streams one person follows at the same time.
+const mostStreams = 40
+
+// follows takes a place among the streams of somebody; done gives it back.
+func (s *Server) follows(who curfew.Principal) (done func(), err error) {
+	s.streamsMu.Lock()
+	defer s.streamsMu.Unlock()
+	if s.streams[who] >= mostStreams {
+		return nil, curfew.Errorf(curfew.Limited, "you follow %d streams already", mostStreams).WithRule("reading.busy").WithFix("close some pages, or end other watches")
+	}
+	s.streams[who]++
+	return func() {
+		s.streamsMu.Lock()
+		defer s.streamsMu.Unlock()
+		if s.streams[who]--; s.streams[who] <= 0 {
+			delete(s.streams, who)
+		}
+	}, nil
 }
 
 // still returns what asks, at most once a second, whether who began to read may

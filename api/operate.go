@@ -87,13 +87,18 @@ func sentence(e history.Entry, out client.Entry) string {
 }
 
 // events streams the ledger to who may read it.
-func (s *Server) events(ctx context.Context, _ caller, in *struct {
+func (s *Server) events(ctx context.Context, c caller, in *struct {
 	After  uint64 `query:"after"`
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
 	after := max(in.After, in.LastID)
+	done, err := s.follows(c.who)
+	if err != nil {
+		return nil, err
+	}
 	still := s.still(ctx, Viewer)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer done()
 		send := events(h)
 		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
 			s.caughtUp(h.Context(), batch[len(batch)-1].Position)

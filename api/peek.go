@@ -88,6 +88,10 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		reader record.Reader
 		show   func(record.Item) client.Item
 	}
+	done, err := s.follows(c.who)
+	if err != nil {
+		return nil, err
+	}
 	var all []opened
 	closeAll := func() {
 		for _, o := range all {
@@ -98,6 +102,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		r, show, err := s.open(ctx, c, id, "watch")
 		if err != nil {
 			closeAll()
+			done()
 			return nil, err
 		}
 		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: terminals{all: map[uint64]*screen.Screen{}}}, r, show})
@@ -106,6 +111,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		ctx, cancel := context.WithCancel(h.Context())
 		var wg sync.WaitGroup
+		defer done()
 		defer closeAll()
 		defer wg.Wait()
 		defer cancel()

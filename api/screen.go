@@ -90,8 +90,13 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		return nil, curfew.Errorf(curfew.Denied, "what the terminal shows is for those who could have the role themselves").WithRule("recording.values").
 			WithFix("its statements' shapes: curfew watch %s", x.Session)
 	}
+	done, err := s.follows(c.who)
+	if err != nil {
+		return nil, err
+	}
 	r, _, err := s.open(ctx, c, in.ID, "watch")
 	if err != nil {
+		done()
 		return nil, err
 	}
 	still := s.still(ctx, SignedIn)
@@ -105,6 +110,7 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		return nil
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer done()
 		defer func() { _ = r.Close() }()
 		s.frames(h, r, may)
 	}}, nil

@@ -274,12 +274,18 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 	IDIn
 	Skip string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
 }) (*huma.StreamResponse, error) {
+	done, err := s.follows(c.who)
+	if err != nil {
+		return nil, err
+	}
 	r, show, err := s.open(ctx, c, in.ID, "watch")
 	if err != nil {
+		done()
 		return nil, err
 	}
 	still := s.still(ctx, SignedIn)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer done()
 		defer func() { _ = r.Close() }()
 		send := events(h)
 		for n := 1; ; n++ {
