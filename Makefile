@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb need-ssh need-tools
+.PHONY: all build console check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb demo-mariadb need-ssh need-tools
 
 all: build
 
@@ -42,11 +42,14 @@ test: need-postgres need-mariadb need-ssh need-tools build
 	@scripts/test
 
 # --- the story, then a gateway to play with; ONCE=1 ends after the story ---
-demo: need-postgres need-ssh build
+demo: need-postgres need-ssh demo-mariadb build
 	@ONCE=$(ONCE) $(BIN)/curfew demo
 
 need-postgres:
 	@scripts/need-postgres
+
+demo-mariadb: # the story goes without it, and says so
+	@scripts/need-mariadb || true
 
 need-mariadb:
 	@scripts/need-mariadb
@@ -57,7 +60,12 @@ need-ssh:
 need-tools:
 	@scripts/need-tools
 
+# --- the console's build, which is committed: the only thing that needs Node ---
+console:
+	@scripts/console
+
 bench:
+	@scripts/need-haproxy || true
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
 soak: need-postgres need-mariadb need-ssh need-tools

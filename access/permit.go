@@ -14,6 +14,7 @@ type Claim struct {
 	Resource   string              // as the client named it; "" leaves it to the credential
 	Client     string              // remote address
 	Program    string              // what the client calls itself; proves nothing
+	Grant      curfew.GrantID      // for a browser's credential, which is of none: by which of its owner's
 }
 
 // Permit is a checked right to use one session of one grant. Only Service makes

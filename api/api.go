@@ -7,8 +7,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +42,8 @@ type Parts struct {
 	Engines  map[curfew.EngineType]engine.Engine
 	Doors    map[curfew.EngineType]Door
 	Hosts    []string // what Host may say, without port
+	// Console is the one origin whose pages sign browsers in and whose cookies count; "": none do.
+	Console string
 	// Doctor runs checks that only the gateway can: targets, disk, clock.
 	Doctor func(context.Context, curfew.Principal) []client.Finding
 	// Setup is what the owner of a target runs once.
@@ -84,10 +86,14 @@ type Route struct {
 
 // caller is who a request comes from.
 type caller struct {
-	who   curfew.Principal
-	token string // its identifier
-	admin bool
-	audit bool
+	who     curfew.Principal
+	token   string // the identifier of the sign-in
+	browser bool
+	csrf    string // of a browser
+	asks    bool   // it asks, and uses nothing
+	until   time.Time
+	admin   bool
+	audit   bool
 }
 
 // bodyBound is the most a request's body may hold.
@@ -102,10 +108,12 @@ func New(p Parts) *Server {
 	cfg := huma.DefaultConfig("Curfew", p.Version)
 	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
 	cfg.OpenAPIPath = client.Base + "/openapi"
-	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}, "browser": {Type: "apiKey", In: "cookie", Name: Cookie}}
 	huma.NewError = newFault //nolint:reassign // the library's own hook
 	s.api = humago.New(s.mux, cfg)
 	s.signInRoutes()
+	s.signedInRoutes()
+	s.deviceRoutes()
 	s.requestRoutes()
 	s.grantRoutes()
 	s.sessionRoutes()
@@ -114,8 +122,16 @@ func New(p Parts) *Server {
 	s.peopleRoutes()
 	s.understandRoutes()
 	s.operateRoutes()
+	s.factRoutes()
+	s.screenRoutes()
+	s.feedRoutes()
+	s.catalogRoutes()
+	s.insightRoutes()
 	s.sshRoutes()
 	s.plainRoutes()
+	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint]()} {
+		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
+	}
 	return s
 }
 
@@ -133,10 +149,13 @@ func add[I, O any](s *Server, level Level, method, path, summary string, h func(
 		MaxBodyBytes: bodyBound,
 	}
 	if level != Anybody {
-		op.Security = []map[string][]string{{"token": {}}}
+		op.Security = []map[string][]string{{"token": {}}, {"browser": {}}}
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		c, err := s.admit(ctx, level)
+		if err == nil && c.asks && !asking[method+" "+path] {
+			err = curfew.Errorf(curfew.Denied, "this sign-in came from a code: it asks, and uses nothing").WithRule("token.asking").WithFix("sign in on this machine with your passphrase: curfew login")
+		}
 		if err != nil {
 			return nil, fault(err)
 		}
@@ -153,22 +172,18 @@ func operationID(method, path string) string {
 	return strings.ToLower(method) + "-" + clean
 }
 
-type bearerKey struct{}
-
 // admit says who calls, if the level lets them.
 func (s *Server) admit(ctx context.Context, level Level) (caller, error) {
 	if level == Anybody {
 		return caller{}, nil
 	}
-	token, _ := ctx.Value(bearerKey{}).(string)
-	who, id, err := s.parts.Identity.Token(ctx, token)
+	c, err := s.caller(ctx)
 	if err != nil {
 		return caller{}, err
 	}
-	c := caller{who: who, token: id}
 	s.parts.Access.View(func(st *access.State) {
-		c.admin = st.InGroup(who, curfew.Administrators)
-		c.audit = st.InGroup(who, curfew.Auditors)
+		c.admin = st.InGroup(c.who, curfew.Administrators)
+		c.audit = st.InGroup(c.who, curfew.Auditors)
 	})
 	switch {
 	case level == Admin && !c.admin:
@@ -186,43 +201,17 @@ func (s *Server) prove(ctx context.Context, c caller, passphrase string) error {
 
 // ServeHTTP checks what every request must have, and sets what every answer has.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if !s.hostKnown(r.Host) {
-		writeFault(w, curfew.Errorf(curfew.Denied, "this server does not answer to that name").WithRule("host"))
+	Headers(w.Header(), r)
+	if err := s.Known(r); err != nil {
+		writeFault(w, err)
 		return
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !s.originKnown(origin) {
-		writeFault(w, curfew.Errorf(curfew.Denied, "requests from other origins are refused").WithRule("origin"))
+	x := s.shown(r)
+	if err := s.meant(r.Context(), &x); err != nil {
+		writeFault(w, err)
 		return
 	}
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	r = r.WithContext(context.WithValue(r.Context(), bearerKey{}, token))
-	s.mux.ServeHTTP(w, r)
-}
-
-// hostKnown keeps other names from being pointed at us (DNS rebinding).
-func (s *Server) hostKnown(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	for _, known := range s.parts.Hosts {
-		if strings.EqualFold(name, known) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Server) originKnown(origin string) bool {
-	_, host, ok := strings.Cut(origin, "://")
-	return ok && s.hostKnown(host)
+	s.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), shownKey{}, x)))
 }
 
 // one looks something up in the lists. What is not there yet is looked for again once

@@ -43,6 +43,8 @@ type office struct {
 	id     *identity.Service
 	who    map[string]curfew.Principal
 	token  map[string]string
+	cookie map[string]string
+	by     string          // how everybody calls: "" by a token, "browser", "code"
 	over   map[string]bool // things that a call has ended
 	record *local.Store
 	folder string // of the recordings
@@ -72,10 +74,10 @@ func newOffice(t *testing.T) *office {
 	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })
 	wg.Go(func() { _ = rec.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
-	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, over: map[string]bool{}}
+	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
 		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
-		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"},
+		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"}, Console: console,
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
 		},
@@ -100,6 +102,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
+const console = "http://curfew.test"
+
 const phrase = "correct horse battery"
 
 func (o *office) people(ctx context.Context) {
@@ -119,9 +123,21 @@ func (o *office) people(ctx context.Context) {
 		must(o.t, err)
 		_, err = o.id.Join(ctx, link, phrase)
 		must(o.t, err)
-		o.token[name], _, err = o.id.IssueToken(ctx, who, "test")
-		must(o.t, err)
+		o.signIn(ctx, name)
 	}
+}
+
+// signIn gives somebody what they call with.
+func (o *office) signIn(ctx context.Context, name string) {
+	var err error
+	if o.by == "code" {
+		o.token[name], _, err = o.id.IssueAskingToken(ctx, o.who[name], identity.From{Device: "test"})
+	} else {
+		o.token[name], _, err = o.id.IssueToken(ctx, o.who[name], "test")
+	}
+	must(o.t, err)
+	o.cookie[name], _, err = o.id.IssueBrowser(ctx, o.who[name], identity.From{Device: "test"})
+	must(o.t, err)
 }
 
 func (o *office) configure(ctx context.Context) {
@@ -201,6 +217,7 @@ type reply struct {
 	status int
 	code   string
 	text   string
+	header http.Header
 }
 
 // through reports whether the caller was let through to the thing itself.
@@ -212,7 +229,7 @@ func (r reply) through() bool {
 func (o *office) call(as, method, path, body string) reply {
 	o.t.Helper()
 	bound := 30 * time.Second
-	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
+	if strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/feed") || strings.HasSuffix(path, "/screen") || strings.HasSuffix(path, "/watch") { // streams that nobody ends
 		bound = 500 * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -221,12 +238,25 @@ func (o *office) call(as, method, path, body string) reply {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if as != "stranger" {
+	switch {
+	case as == "stranger":
+	case o.by == "browser":
+		in, err := o.id.Browser(ctx, o.cookie[as])
+		must(o.t, err)
+		req.Header.Set("Cookie", Cookie+"="+o.cookie[as])
+		req.Header.Set("Origin", console)
+		req.Header.Set(CSRFHeader, in.CSRF)
+	default:
 		req.Header.Set("Authorization", "Bearer "+o.token[as])
 	}
+	return o.send(req)
+}
+
+func (o *office) send(req *http.Request) reply {
+	o.t.Helper()
 	rec := httptest.NewRecorder()
 	o.server.ServeHTTP(rec, req)
-	r := reply{status: rec.Code, text: rec.Body.String()}
+	r := reply{status: rec.Code, text: rec.Body.String(), header: rec.Header()}
 	var f client.Fault
 	if json.Unmarshal(rec.Body.Bytes(), &f) == nil {
 		r.code = f.Code
@@ -248,7 +278,8 @@ func (o *office) plan() (id string) {
 func matrix() map[string]struct{ body, who string } {
 	all := "alice dana tom mallory otto root"
 	return map[string]struct{ body, who string }{
-		"GET /healthz": {"", "stranger " + all}, "GET /": {"", "stranger " + all}, "GET /join": {"", "stranger " + all},
+		"POST /api/v1/device": {`{}`, "stranger " + all}, "POST /api/v1/device/token": {`{"secret":"x"}`, ""}, // there is no client with it
+		"GET /healthz": {"", "stranger " + all}, "GET /api/v1/sign-ins": {"", all}, "POST /api/v1/sign-ins/{id}/sign-out": {"", ""}, // of somebody else's: there is none
 		"POST /api/v1/sign-in":                 {`{"email":"a@b.c","passphrase":"wrong wrong wrong"}`, ""},
 		"GET /api/v1/me":                       {"", all},
 		"GET /api/v1/requests":                 {"", all},
@@ -256,6 +287,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/requests/{id}":            {"", "alice dana tom otto root"},
 		"POST /api/v1/requests/{id}/approve":   {`{"digest":"00"}`, "alice dana tom otto root"}, // to the passphrase; access decides who may
 		"POST /api/v1/requests/{id}/deny":      {`{}`, "alice dana tom otto root"},
+		"GET /api/v1/requests/{id}/facts":      {"", "alice dana tom otto root"},
 		"GET /api/v1/grants":                   {"", all},
 		"GET /api/v1/grants/{id}":              {"", "alice tom otto root"},
 		"POST /api/v1/grants/{id}/extend":      {`{"for":"0s","reason":"x"}`, "alice"},
@@ -270,6 +302,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/sessions/{id}":            {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/transcript": {"", "alice tom otto root"},
 		"GET /api/v1/sessions/{id}/watch":      {"", "alice tom otto root"},
+		"GET /api/v1/sessions/{id}/screen":     {"", "alice"}, // the others could not have the role
 		"POST /api/v1/sessions/{id}/cut":       {`{}`, "alice otto root"},
 		"GET /api/v1/sessions/{id}/export":     {"", "alice tom otto root"},
 		"GET /api/v1/sessions/search":          {"?words=orders", all},
@@ -289,6 +322,11 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/why":                      {"?role=read", all},
 		"GET /api/v1/who-can":                  {"?resource=db", all},
 		"GET /api/v1/workflows":                {"", all},
+		"GET /api/v1/feed":                     {"", all}, // what it says is each caller's own
+		"GET /api/v1/resources":                {"", all},
+		"GET /api/v1/roles":                    {"", all},
+		"GET /api/v1/reach":                    {"?person=alice", "alice tom otto root"},
+		"GET /api/v1/insights":                 {"", "tom otto root"},
 		"POST /api/v1/workflows":               {`{"id":"INC 2","kind":"incident"}`, all},
 		"POST /api/v1/workflows/{id}/close":    {"", "dana otto root"},
 		"GET /api/v1/audit":                    {"", "tom otto root"},
@@ -318,8 +356,27 @@ func last() []string {
 	}
 }
 
-func TestEveryRouteForEveryCaller(t *testing.T) {
+func TestEveryRouteForEveryCaller(t *testing.T) { everyRoute(newOffice(t)) }
+
+// A browser may do what its owner's token may, and no more.
+func TestEveryRouteForEveryBrowser(t *testing.T) {
 	o := newOffice(t)
+	o.by = "browser"
+	everyRoute(o)
+}
+
+// A sign-in from a code asks, and does nothing else (THREATS 8).
+func TestEveryRouteForEverySignInFromACode(t *testing.T) {
+	o := newOffice(t)
+	o.by = "code"
+	for name := range o.who {
+		o.signIn(t.Context(), name)
+	}
+	everyRoute(o)
+}
+
+func everyRoute(o *office) {
+	t := o.t
 	table := matrix()
 	var routes []string
 	for _, r := range o.server.Routes() {
@@ -358,6 +415,8 @@ func (o *office) row(route, body, who string) {
 		path = strings.Replace(path, "{id}", "INC-1", 1)
 	case strings.Contains(path, "/people/"):
 		path = strings.Replace(path, "{id}", string(o.who["mallory"]), 1)
+	case strings.Contains(path, "/sign-ins/"):
+		path = strings.Replace(path, "{id}", "t_0000000000000000", 1)
 	case strings.Contains(path, "/resources/"):
 		path = strings.Replace(path, "{name}", "db", 1)
 	}
@@ -365,6 +424,9 @@ func (o *office) row(route, body, who string) {
 		path, body = path+body, ""
 	}
 	allowed := strings.Fields(who)
+	if method, path, _ := strings.Cut(route, " "); o.by == "code" && !asking[method+" "+strings.TrimPrefix(path, client.Base)] {
+		allowed = slices.DeleteFunc(allowed, func(string) bool { return !slices.Contains(allowed, "stranger") })
+	}
 	callers := []string{"stranger", "mallory", "tom", "dana", "alice", "otto", "root"}
 	// Those who are refused come first: whoever gets through may change the thing.
 	slices.SortStableFunc(callers, func(a, b string) int {
@@ -373,10 +435,7 @@ func (o *office) row(route, body, who string) {
 	thing := strings.Join(strings.SplitN(path, "/", 6)[:min(5, strings.Count(path, "/")+1)], "/")
 	for _, caller := range callers {
 		if (strings.Contains(path, "sign-out") || strings.HasSuffix(path, "/disable")) && caller != "stranger" {
-			var err error
-			if o.token[caller], _, err = o.id.IssueToken(context.Background(), o.who[caller], "test"); err != nil {
-				o.t.Fatal(err)
-			}
+			o.signIn(context.Background(), caller)
 		}
 		r := o.call(caller, method, path, body)
 		may := slices.Contains(allowed, caller)

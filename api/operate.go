@@ -32,20 +32,11 @@ func (s *Server) operateRoutes() {
 
 // plainRoutes are for machines that speak no JSON; they are in the matrix too.
 func (s *Server) plainRoutes() {
-	s.routes = append(s.routes, Route{http.MethodGet, "/healthz", Anybody}, Route{http.MethodGet, "/", Anybody}, Route{http.MethodGet, "/join", Anybody})
+	s.routes = append(s.routes, Route{http.MethodGet, "/healthz", Anybody})
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	page := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_, _ = w.Write([]byte(text))
-		}
-	}
-	s.mux.HandleFunc("GET /{$}", page("This is a Curfew gateway. Sign in with: curfew login --server <this address>\n"))
-	// A link is never used by looking at it: scanners and previews do (THREATS 17).
-	s.mux.HandleFunc("GET /join", page("To sign in, give this whole address to the command line:\n\n  curfew login '<this address>'\n\nNothing has been used up by opening this page.\n"))
 }
 
 func filterOf(kind, resource, grant, request, session string, from, to time.Time, before uint64, limit int) history.Filter {
@@ -96,15 +87,19 @@ func sentence(e history.Entry, out client.Entry) string {
 }
 
 // events streams the ledger to who may read it.
-func (s *Server) events(_ context.Context, _ caller, in *struct {
+func (s *Server) events(ctx context.Context, _ caller, in *struct {
 	After  uint64 `query:"after"`
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
 	after := max(in.After, in.LastID)
+	still := s.still(ctx, Viewer)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		send := events(h)
 		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
 			s.caughtUp(h.Context(), batch[len(batch)-1].Position)
+			if err := still(); err != nil {
+				return err
+			}
 			for _, e := range batch {
 				found, err := s.parts.History.Entries(h.Context(), history.Filter{Before: e.Position + 1, Limit: 1})
 				if err != nil || len(found) == 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/identity"
 )
 
 // linkLife is how long an invitation is good for.
@@ -30,17 +31,18 @@ func (s *Server) peopleRoutes() {
 }
 
 func (s *Server) signIn(ctx context.Context, _ caller, in *struct{ Body client.SignIn }) (*body[client.SignedIn], error) {
+	from := identity.From{Address: addressOf(ctx), Device: in.Body.Device}
 	var who curfew.Principal
 	var err error
 	if in.Body.Link != "" {
 		who, err = s.parts.Identity.Join(ctx, in.Body.Link, in.Body.Passphrase)
 	} else {
-		who, err = s.parts.Identity.SignIn(ctx, in.Body.Email, in.Body.Passphrase)
+		who, err = s.parts.Identity.SignInFrom(ctx, in.Body.Email, in.Body.Passphrase, from)
 	}
 	if err != nil {
 		return nil, err
 	}
-	token, until, err := s.parts.Identity.IssueToken(ctx, who, in.Body.Device)
+	token, until, err := s.parts.Identity.IssueTokenFrom(ctx, who, from)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +51,8 @@ func (s *Server) signIn(ctx context.Context, _ caller, in *struct{ Body client.S
 	return &body[client.SignedIn]{client.SignedIn{Token: token, Me: me}}, nil
 }
 
-func (s *Server) signOut(ctx context.Context, c caller, _ *struct{}) (*struct{}, error) {
-	return &struct{}{}, s.parts.Identity.SignOut(ctx, c.who, c.token)
+func (s *Server) signOut(ctx context.Context, c caller, _ *struct{}) (*signedOut, error) {
+	return &signedOut{Cookie: c.forgotten()}, s.parts.Identity.SignOut(ctx, c.who, c.token)
 }
 
 func (s *Server) signOutEverywhere(ctx context.Context, c caller, _ *struct{}) (*body[client.Done], error) {
@@ -59,7 +61,7 @@ func (s *Server) signOutEverywhere(ctx context.Context, c caller, _ *struct{}) (
 
 func (s *Server) me(ctx context.Context, c caller, _ *struct{}) (*body[client.Me], error) {
 	me := s.whoIs(ctx, c.who)
-	s.parts.Access.View(func(st *access.State) { me.Until = st.Tokens[c.token].Until })
+	me.Until, me.CSRF, me.Asks = c.until, c.csrf, c.asks
 	return &body[client.Me]{me}, nil
 }
 

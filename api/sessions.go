@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -170,7 +171,11 @@ func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Rea
 	if err != nil {
 		return nil, nil, err
 	}
+	asked := time.Now()
 	return r, func(it record.Item) client.Item {
+		if time.Since(asked) >= admitEvery { // what one may see may end while one watches
+			asked, shape = time.Now(), s.shapeFor(ctx, c, x)
+		}
 		if shape != nil {
 			it = shape.Shape(it)
 		}
@@ -267,6 +272,7 @@ func (s *Server) watch(ctx context.Context, c caller, in *IDIn) (*huma.StreamRes
 	if err != nil {
 		return nil, err
 	}
+	still := s.still(ctx, SignedIn)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer func() { _ = r.Close() }()
 		send := events(h)
@@ -275,6 +281,9 @@ func (s *Server) watch(ctx context.Context, c caller, in *IDIn) (*huma.StreamRes
 			if errors.Is(err, io.EOF) {
 				_ = send("end", n, struct{}{})
 				return
+			}
+			if err == nil {
+				err = still()
 			}
 			if err != nil {
 				_ = send("fault", n, client.Item{Kind: "fault", Error: err.Error()})

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +16,14 @@ import (
 type loginArgs struct {
 	email, ca        string
 	plain, fromStdin bool
+	device           bool
 }
 
 func (a *app) loginCommand() *cobra.Command {
 	var in loginArgs
 	cmd := &cobra.Command{
 		Use: "login [LINK]", Short: "Sign in: with the link you were given, or with address and passphrase", Args: between(0, 1),
-		Example: "  curfew login 'https://curfew.example.com/join#cfl.…'\n  curfew login --server https://curfew.example.com --email alice@example.com",
+		Example: "  curfew login 'https://curfew.example.com/join?key=cfl.…'\n  curfew login --server https://curfew.example.com --email alice@example.com",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			link := ""
 			if len(args) == 1 {
@@ -32,25 +34,29 @@ func (a *app) loginCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.email, "email", "", "your address")
+	f.BoolVar(&in.device, "device", false, "sign in by a code that you type into a browser elsewhere: this machine may then ask, and use nothing")
 	f.StringVar(&in.ca, "ca", "", "a PEM file: the only certificate authority to trust")
 	f.BoolVar(&in.plain, "plain-http", false, "allow http to another machine, on a network that is trusted")
 	f.BoolVar(&in.fromStdin, "passphrase-stdin", false, "read the passphrase from the first line of standard input")
 	return cmd
 }
 
-// splitLink takes a sign-in link apart: https://host/join#cfl.… or cfl.… alone.
+// splitLink takes a sign-in link apart: https://host/join?key=cfl.…, the older /join#cfl.…, or cfl.… alone.
 func splitLink(text string) (server, link string, err error) {
 	if strings.HasPrefix(text, "cfl.") {
 		return "", text, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", "", usage("this is no sign-in link: one looks like https://curfew.example.com/join#cfl.…")
+		return "", "", usage("this is no sign-in link: one looks like https://curfew.example.com/join?key=cfl.…")
 	}
-	if u.Fragment != "" && !strings.HasPrefix(u.Fragment, "cfl.") {
-		return "", "", usage("this is no sign-in link: what follows # begins with cfl.")
+	if link = u.Query().Get("key"); link == "" {
+		link = u.Fragment
 	}
-	return u.Scheme + "://" + u.Host, u.Fragment, nil
+	if link != "" && !strings.HasPrefix(link, "cfl.") {
+		return "", "", usage("this is no sign-in link: what follows key= begins with cfl.")
+	}
+	return u.Scheme + "://" + u.Host, link, nil
 }
 
 func (a *app) login(ctx context.Context, text string, in loginArgs) error {
@@ -87,11 +93,7 @@ func (a *app) login(ctx context.Context, text string, in loginArgs) error {
 	if err != nil {
 		return err
 	}
-	ask := client.SignIn{Link: link, Email: in.email, Device: deviceName()}
-	if err := a.proof(ctx, &ask, in.fromStdin); err != nil {
-		return err
-	}
-	got, err := c.SignIn(ctx, ask)
+	got, err := a.signIn(ctx, c, link, in)
 	if err != nil {
 		return err
 	}
@@ -104,7 +106,53 @@ func (a *app) login(ctx context.Context, text string, in loginArgs) error {
 	}
 	return emit(a, "me", got.Me, func(me client.Me) {
 		a.done("Signed in to %s as %s until %s.", clean(me.Deployment), clean(me.Name), a.clock(me.Until))
+		if me.Asks {
+			a.note("This sign-in asks, and uses nothing: to connect from here, sign in with your passphrase.")
+		}
 	})
+}
+
+func (a *app) signIn(ctx context.Context, c *client.Client, link string, in loginArgs) (client.SignedIn, error) {
+	if in.device {
+		if link != "" || in.email != "" {
+			return client.SignedIn{}, usage("--device takes no link and no --email: who you are is said in the browser")
+		}
+		return a.deviceLogin(ctx, c)
+	}
+	ask := client.SignIn{Link: link, Email: in.email, Device: deviceName()}
+	if err := a.proof(ctx, &ask, in.fromStdin); err != nil {
+		return client.SignedIn{}, err
+	}
+	return c.SignIn(ctx, ask)
+}
+
+// deviceLogin waits until somebody has typed this client's code into their browser.
+func (a *app) deviceLogin(ctx context.Context, c *client.Client) (client.SignedIn, error) {
+	w, err := c.AwaitDevice(ctx, client.DeviceAsk{Device: deviceName()})
+	if err != nil {
+		return client.SignedIn{}, err
+	}
+	every, err := time.ParseDuration(w.Every)
+	if err != nil || every < 100*time.Millisecond {
+		every = 2 * time.Second
+	}
+	a.note("In a browser where you are signed in, open %s and type %s (until %s).", clean(w.Page), clean(w.Code), a.clock(w.Until))
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return client.SignedIn{}, context.Cause(ctx)
+		case <-tick.C:
+		}
+		got, err := c.CollectDevice(ctx, w.Secret)
+		if err != nil {
+			return client.SignedIn{}, err
+		}
+		if got.Token != "" && got.Me != nil {
+			return client.SignedIn{Token: got.Token, Me: *got.Me}, nil
+		}
+	}
 }
 
 // proof fills in the passphrase, and the address where there is no link.

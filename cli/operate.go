@@ -70,11 +70,11 @@ func (a *app) invite(ctx context.Context, in client.Invite, fromStdin bool) erro
 		return err
 	}
 	if !strings.Contains(got.Link, "://") {
-		got.Link = c.Server() + "/join#" + got.Link
+		got.Link = c.Server() + "/join?key=" + got.Link
 	}
 	return emit(a, "invited", got, func(got client.Invited) {
 		a.outf("%s\n", prose(got.Link))
-		a.note("One use, until %s. Hand it to %s by a safe way; they run: curfew login '<the link>'", a.both(got.Until), clean(in.Email))
+		a.note("One use, until %s. Hand it to %s by a safe way; they open it, or run: curfew login '<the link>'", a.both(got.Until), clean(in.Email))
 	})
 }
 

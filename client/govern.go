@@ -16,14 +16,15 @@ type Policy struct {
 
 // Path is one way by which somebody could reach a resource.
 type Path struct {
-	Person Person    `json:"person"`
-	Role   string    `json:"role"`
-	Effect string    `json:"effect"`
-	How    string    `json:"how" enum:"active,scheduled,may ask"`
-	Policy string    `json:"policy"`
-	Grant  string    `json:"grant,omitempty"`
-	Until  time.Time `json:"until,omitzero"`
-	Why    string    `json:"why" doc:"What it rests on, or what it would take"`
+	Resource string    `json:"resource,omitempty" doc:"Where several are spoken of"`
+	Person   Person    `json:"person"`
+	Role     string    `json:"role"`
+	Effect   string    `json:"effect"`
+	How      string    `json:"how" enum:"active,scheduled,may ask"`
+	Policy   string    `json:"policy"`
+	Grant    string    `json:"grant,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
+	Why      string    `json:"why" doc:"What it rests on, or what it would take"`
 }
 
 // Reach says who could reach a resource at a moment.

@@ -74,6 +74,16 @@ func (c *Client) SignIn(ctx context.Context, in SignIn) (SignedIn, error) {
 	return post[SignedIn](ctx, c, "/sign-in", in)
 }
 
+// AwaitDevice begins to sign in by a code that is typed into a browser.
+func (c *Client) AwaitDevice(ctx context.Context, in DeviceAsk) (DeviceWait, error) {
+	return post[DeviceWait](ctx, c, "/device", in)
+}
+
+// CollectDevice asks whether the code was typed.
+func (c *Client) CollectDevice(ctx context.Context, secret string) (DeviceAnswer, error) {
+	return post[DeviceAnswer](ctx, c, "/device/token", DeviceCollect{secret})
+}
+
 // SignOut withdraws the client's own token.
 func (c *Client) SignOut(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/sign-out", nil, nil, nil)

@@ -25,6 +25,8 @@ type Me struct {
 	Auditor    bool      `json:"auditor"`
 	Bootstrap  bool      `json:"bootstrap" doc:"There are not two administrators yet: one person may change everything"`
 	Until      time.Time `json:"until" doc:"When this sign-in ends"`
+	Asks       bool      `json:"asks,omitempty" doc:"This sign-in came from a code: it asks, and uses nothing"`
+	CSRF       string    `json:"csrf,omitempty" doc:"Of a browser's session: goes into the header Curfew-CSRF of every change"`
 	Now        time.Time `json:"now" doc:"The server's time"`
 	Position   uint64    `json:"position" doc:"The ledger position this answer reflects"`
 }
@@ -41,6 +43,43 @@ type SignIn struct {
 type SignedIn struct {
 	Token string `json:"token"`
 	Me    Me     `json:"me"`
+}
+
+// DeviceAsk begins to sign in by a code.
+type DeviceAsk struct {
+	Device string `json:"device,omitempty" maxLength:"100"`
+}
+
+// DeviceWait is what such a client shows, and asks with.
+type DeviceWait struct {
+	Secret string    `json:"secret" doc:"What the client asks with; it is shown to nobody"`
+	Code   string    `json:"code" doc:"What its owner types" example:"BCDF-GHJK"`
+	Page   string    `json:"page" doc:"Where they type it"`
+	Until  time.Time `json:"until"`
+	Every  string    `json:"every" doc:"How often the client may ask, as a duration"`
+}
+
+// DeviceCollect asks whether the code was typed.
+type DeviceCollect struct {
+	Secret string `json:"secret" maxLength:"100"`
+}
+
+// DeviceAnswer is the token, once, or that nobody has typed the code yet.
+type DeviceAnswer struct {
+	Waiting bool   `json:"waiting,omitempty"`
+	Token   string `json:"token,omitempty" doc:"It asks, and uses nothing"`
+	Me      *Me    `json:"me,omitempty"`
+}
+
+// SignInOf is one of the caller's sign-ins that count.
+type SignInOf struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind" enum:"browser,token,code"`
+	Device  string    `json:"device,omitempty" doc:"What the client called itself"`
+	Address string    `json:"address,omitempty"`
+	Made    time.Time `json:"made,omitzero"`
+	Until   time.Time `json:"until"`
+	Current bool      `json:"current" doc:"It is the caller's own"`
 }
 
 // Check is one condition of a policy with the value that was seen.

@@ -1,5 +1,5 @@
 // Package demo plays the life of one access on a real PostgreSQL of its own, and of
-// another on a real SSH host where that can be, step by step with the command that did it, and then stays up to be tried. It drives
+// others on a real SSH host and a real MariaDB where those can be, step by step with the command that did it, and then stays up to be tried. It drives
 // the program from outside, as a person would, and leaves nothing behind.
 package demo
 
@@ -25,8 +25,9 @@ type story struct {
 	folder  string
 	program string // this executable
 	pg      *servers.Postgres
-	host    *servers.SSH // nil: left out
-	office  *office      // nil: left out
+	host    *servers.SSH     // nil: left out
+	office  *office          // nil: left out
+	stock   *servers.MariaDB // nil: left out
 	gateway *process
 	api     string
 	genesis string
@@ -81,6 +82,9 @@ func (s *story) clean() {
 	if s.office != nil {
 		_ = s.office.server.Close()
 	}
+	if s.stock != nil {
+		_ = s.stock.Stop()
+	}
 	if s.pg != nil {
 		_ = s.pg.Stop()
 	}
@@ -102,10 +106,12 @@ func (s *story) setUp(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.out, "\n  Target     shop-db  a real PostgreSQL %s of its own, 2,000 orders\n", s.pg.Version)
 	s.startHost(ctx)
+	s.startStock(ctx)
 	s.startOffice()
 	resource, role, hosts := s.hostPolicy()
 	application, desk, offices := s.officePolicy()
-	resource, role, hosts = resource+application, role+desk, hosts+offices
+	goods, counter, counting := s.stockPolicy()
+	resource, role, hosts = resource+application+goods, role+desk+counter, hosts+offices+counting
 	if err := os.WriteFile(s.file("curfew.yaml"), []byte(fmt.Sprintf(policy, s.pg.Address(), resource, role, hosts)), 0o600); err != nil {
 		return curfew.Wrap(curfew.Unavailable, err, "write the configuration")
 	}

@@ -44,6 +44,10 @@ func (s *story) play(ctx context.Context) {
 		s.step("Ben has the owner of web-1 trust this Curfew, and looks whether it works", s.trust)
 		s.step("Alice works there with her own ssh; what she leaves running ends with her grant", s.onHost)
 	}
+	if s.stock != nil {
+		s.step("In a MariaDB she counts with her own client, as an account made for it; given back, the account is gone there", s.inStock)
+		s.step("Where one account serves all, the gateway reads each statement itself, and refuses what servers read differently", s.inBooks)
+	}
 	if s.office != nil {
 		s.step("In the back office she may retry a refund; what her role leaves out is not even sent, however it is written", s.inOffice)
 	}
@@ -76,13 +80,13 @@ func (s *story) people() error {
 		}
 		fmt.Fprintf(s.out, "   ben$ curfew invite %s@shop.example\n", who)
 		if !strings.HasPrefix(invited.Link, "http") {
-			invited.Link = s.api + "/join#" + invited.Link
+			invited.Link = s.api + "/join?key=" + invited.Link
 		}
 		b, err := s.as(who, passphrase(who)+"\n", "login", invited.Link, "--passphrase-stdin")
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "   %s$ curfew login 'http://…/join#…'\n", who)
+		fmt.Fprintf(s.out, "   %s$ curfew login 'http://…/join?key=…'\n", who)
 		s.print(b.text)
 		if b.code != 0 {
 			return wrong("it ended with status %d", b.code)

@@ -37,6 +37,7 @@ func (s *story) startGateway() (*process, error) {
 		"--postgres", "127.0.0.1:0", "--ssh", "127.0.0.1:0", "--mysql", "127.0.0.1:0", "--apps", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--deployment", deployment, "--admin", "ben@shop.example", "--notices", "15s,5s",
 		"--addresses", s.file("addresses"), "--quiet")
 	cmd.Env = append(os.Environ(), "CURFEW_LOGIN_SHOP="+s.pg.URL(servers.Admin, servers.AdminPassword, "shop"))
+	cmd.Env = append(cmd.Env, s.stockLogins()...)
 	if s.office != nil {
 		cmd.Env = append(cmd.Env, "CURFEW_LOGIN_ADMIN=http://:"+officeToken+"@"+s.office.address())
 	}

@@ -45,6 +45,7 @@ type Parts struct {
 	Log        *slog.Logger
 	// Introductions signs what applications are told of who is asking; nil: they are told nothing signed.
 	Introductions ed25519.PrivateKey
+	Browsers      Browsers
 }
 
 // Gateway is the door. Lease makes the accounts that its sessions use.
@@ -236,6 +237,17 @@ func (g *Gateway) openWith(ctx context.Context, cred access.Credential, c access
 	g.parts.Access.View(func(st *access.State) { is = st.Config.Resources[cred.Resource].Type })
 	if speaks != "" && is != "" && is != speaks {
 		return nil, cred, curfew.Errorf(curfew.Denied, "these credentials are for %s, which is reached by %s", cred.Resource, is).WithRule("resource.other").WithFix("curfew connect %s", cred.Resource)
+	}
+	if cred.Grant == "" && cred.Asks == nil { // a browser's: it is of its owner's grants there, and of none without
+		cred.Grant = c.Grant
+		its := false
+		g.parts.Access.View(func(st *access.State) {
+			grant := st.Grants[c.Grant]
+			its = grant != nil && grant.Resource == cred.Resource
+		})
+		if !its {
+			return nil, cred, curfew.Errorf(curfew.Lapsed, "you have no access to %s now", cred.Resource).WithRule("grant.ended").WithFix("ask again: curfew request")
+		}
 	}
 	if cred.Asks != nil {
 		if cred.Grant, err = g.waitFor(ctx, cred, w); err != nil {

@@ -33,7 +33,8 @@ type credentialRow struct {
 	ByHand     bool                `json:"by_hand,omitempty"`
 	Generation uint64              `json:"generation"`
 	Ask        *asking             `json:"ask,omitempty"` // then Grant is empty
-	Verifier   engine.Verifier     `json:"verifier"`
+	Verifier   engine.Verifier     `json:"verifier,omitzero"`
+	Visit      *visit              `json:"visit,omitempty"` // then Grant is empty, and Verifier is none
 }
 
 // Credential is what a native client logs in with. Only its verifier is kept.
@@ -105,7 +106,7 @@ func mac(key []byte, text string) []byte {
 // Verifier returns what SCRAM needs for a credential. For one that is unknown or
 // over it returns a mock of the same shape, the same each time, that nothing fits.
 func (s *Service) Verifier(ctx context.Context, id curfew.CredentialID) engine.Verifier {
-	if row, err := s.credential(ctx, id); err == nil && s.parts.Access.Now().Before(row.Until) {
+	if row, err := s.credential(ctx, id); err == nil && row.Visit == nil && s.parts.Access.Now().Before(row.Until) {
 		return row.Verifier
 	}
 	salt := s.parts.Ring.MAC([]byte("mock salt"), []byte(id))
@@ -115,6 +116,9 @@ func (s *Service) Verifier(ctx context.Context, id curfew.CredentialID) engine.V
 }
 
 func (s *Service) credential(ctx context.Context, id curfew.CredentialID) (row credentialRow, err error) {
+	if curfew.HasPrefix(string(id), visitPrefix) {
+		return s.visitRow(ctx, string(id))
+	}
 	if !curfew.HasPrefix(string(id), "c") {
 		return row, stranger()
 	}
@@ -131,7 +135,7 @@ func (s *Service) credential(ctx context.Context, id curfew.CredentialID) (row c
 // Credential returns a credential that its holder has proved, for access to judge.
 func (s *Service) Credential(ctx context.Context, id curfew.CredentialID) (access.Credential, error) {
 	row, err := s.credential(ctx, id)
-	if err != nil {
+	if err != nil || !s.stands(ctx, row) {
 		return access.Credential{}, curfew.Errorf(curfew.NotSignedIn, "this credential is not known").WithFix("curfew connect")
 	}
 	return access.Credential{ID: id, Principal: row.Principal, Grant: row.Grant, Resource: row.Resource, Asks: row.asks(), Until: row.Until, Once: row.Once, ByHand: row.ByHand, Generation: row.Generation}, nil
@@ -146,10 +150,29 @@ func (s *Service) Sweep(ctx context.Context) error {
 	now := s.parts.Access.Now()
 	for _, name := range names {
 		row, err := s.credential(ctx, curfew.CredentialID(name))
-		if err == nil && now.Before(row.Until) {
+		if err == nil && now.Before(row.Until) && s.stands(ctx, row) {
 			continue
 		}
 		if err := s.parts.Shelf.Delete(ctx, rowCredential, name); err != nil {
+			return err
+		}
+	}
+	return s.sweepBrowsers(ctx)
+}
+
+// sweepBrowsers drops the rows of browsers' sessions that are over.
+func (s *Service) sweepBrowsers(ctx context.Context) error {
+	names, err := s.parts.Shelf.List(ctx, rowBrowser)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		var row tokenRow
+		text, err := s.parts.Shelf.Get(ctx, rowBrowser, name)
+		if err == nil && json.Unmarshal(text, &row) == nil && s.parts.Access.Now().Before(row.Until) {
+			continue
+		}
+		if err := s.parts.Shelf.Delete(ctx, rowBrowser, name); err != nil {
 			return err
 		}
 	}

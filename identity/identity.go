@@ -1,7 +1,7 @@
-// Package identity proves who is speaking: tokens of clients, passphrases for
-// decisions, one-time links, and the connection credentials that native clients
-// log in with; and certifies the keys that say who somebody is over SSH. It proves
-// and decides nothing: access says what follows.
+// Package identity proves who is speaking: tokens of clients, sessions of browsers,
+// passphrases for decisions, one-time links, and the connection credentials that
+// native clients and browsers at an application log in with; and certifies the keys
+// that say who somebody is over SSH. It proves and decides nothing: access says what follows.
 //
 // Every secret is kept as a verifier, on a shelf row that the ledger lists.
 package identity
@@ -26,6 +26,7 @@ import (
 // Kinds of shelf row.
 const (
 	rowToken      = "token"
+	rowBrowser    = "browser"
 	rowLink       = "link"
 	rowPassphrase = "passphrase"
 	rowCredential = "credential"
@@ -46,10 +47,15 @@ type Service struct {
 	hashes chan struct{} // bounds slow hashes under way
 	hash   func(passphrase string, salt []byte) []byte
 
+	guesses guessing
+	visits  once[visitCode]
+	devices devices
+
 	mu     sync.Mutex
-	wrong  map[curfew.Principal]guesses // guarded by mu
 	keys   map[curfew.Principal]*seal.Ring
-	tokens map[string]tokenRow // guarded by mu; rows read already, by identifier and digest
+	tokens map[string]tokenRow      // guarded by mu; rows read already, by identifier and digest
+	rows   map[string]credentialRow // guarded by mu; of visits
+	left   map[string]time.Time     // guarded by mu; visits that were ended, until they are over anyway
 }
 
 // New returns a Service.
@@ -58,8 +64,9 @@ func New(p Parts) *Service {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		parts: p, hashes: make(chan struct{}, 2), hash: argon, wrong: map[curfew.Principal]guesses{},
-		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{},
+		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
+		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
+		visits: once[visitCode]{life: visitCodeLife, most: 10_000},
 	}
 }
 
@@ -90,11 +97,15 @@ func (s *Service) put(ctx context.Context, kind, name string, row any) ([]byte, 
 	return d[:], err
 }
 
+// tokenRow is a sign-in of a client: a command line's token, or a browser's session.
 type tokenRow struct {
 	Hash       []byte    `json:"hash"`
 	Until      time.Time `json:"until"`
 	Generation uint64    `json:"generation"`
 	Device     string    `json:"device"`
+	Made       time.Time `json:"made,omitzero"`
+	Address    string    `json:"address,omitempty"`
+	Asks       bool      `json:"asks,omitempty"` // it asks, and uses nothing
 }
 
 // tokenLife is how long a client stays signed in.
@@ -102,10 +113,35 @@ const tokenLife = 12 * time.Hour
 
 // IssueToken signs a client in as a person who has proved who they are.
 func (s *Service) IssueToken(ctx context.Context, who curfew.Principal, device string) (token string, until time.Time, err error) {
-	id, secret := curfew.NewID("t"), newSecret()
-	until = s.parts.Access.Now().Add(tokenLife).Truncate(time.Second)
-	row := tokenRow{Hash: digest(secret), Until: until, Generation: s.generation(who), Device: device}
-	d, err := s.put(ctx, rowToken, id, row)
+	return s.signIn(ctx, who, forToken, tokenRow{Device: device})
+}
+
+// IssueTokenFrom is IssueToken for a client whose owner is to see where it is.
+func (s *Service) IssueTokenFrom(ctx context.Context, who curfew.Principal, from From) (token string, until time.Time, err error) {
+	return s.signIn(ctx, who, forToken, tokenRow{Device: from.Device, Address: hostOf(from.Address)})
+}
+
+// IssueAskingToken signs in a client that somebody has let in by a code: it asks, and
+// uses nothing.
+func (s *Service) IssueAskingToken(ctx context.Context, who curfew.Principal, from From) (token string, until time.Time, err error) {
+	return s.signIn(ctx, who, forToken, tokenRow{Device: from.Device, Address: hostOf(from.Address), Asks: true})
+}
+
+// kind is a kind of sign-in: neither opens where the other belongs.
+type kind struct{ row, id, text string }
+
+//nolint:gochecknoglobals // constants, which Go has none of this type of
+var (
+	forToken   = kind{rowToken, "t", "cft"}
+	forBrowser = kind{rowBrowser, "b", "cfb"}
+)
+
+func (s *Service) signIn(ctx context.Context, who curfew.Principal, k kind, row tokenRow) (secret string, until time.Time, err error) {
+	id, secret := curfew.NewID(k.id), newSecret()
+	now := s.parts.Access.Now().Truncate(time.Second)
+	until = now.Add(tokenLife)
+	row.Hash, row.Until, row.Generation, row.Made = digest(secret), until, s.generation(who), now
+	d, err := s.put(ctx, k.row, id, row)
 	if err != nil {
 		return "", until, err
 	}
@@ -113,7 +149,7 @@ func (s *Service) IssueToken(ctx context.Context, who curfew.Principal, device s
 	if err != nil {
 		return "", until, err
 	}
-	return "cft." + id + "." + secret, until, nil
+	return k.text + "." + id + "." + secret, until, nil
 }
 
 func (s *Service) generation(who curfew.Principal) (g uint64) {
@@ -125,15 +161,44 @@ func (s *Service) generation(who curfew.Principal) (g uint64) {
 	return g
 }
 
+// SignedIn is who calls, and by which sign-in.
+type SignedIn struct {
+	Principal curfew.Principal
+	ID        string
+	Until     time.Time
+	Asks      bool   // it may ask, and use nothing (THREATS 8)
+	CSRF      string // of a browser: what shows that a change was meant on our own pages
+}
+
 // Token says who a token is, or that nobody is.
 func (s *Service) Token(ctx context.Context, token string) (who curfew.Principal, id string, err error) {
-	id, secret, ok := split(token, "cft")
-	if !ok {
-		return "", "", stranger()
+	in, err := s.Bearer(ctx, token)
+	return in.Principal, in.ID, err
+}
+
+// Bearer says who a client's token is, or that nobody is.
+func (s *Service) Bearer(ctx context.Context, token string) (SignedIn, error) {
+	return s.signedIn(ctx, token, forToken)
+}
+
+// signedIn says whose sign-in of a kind a secret is.
+func (s *Service) signedIn(ctx context.Context, text string, k kind) (SignedIn, error) {
+	id, secret, ok := split(text, k.text)
+	if !ok || !curfew.HasPrefix(id, k.id) {
+		return SignedIn{}, stranger()
 	}
+	row, who, err := s.live(ctx, id, k)
+	if err != nil || !seal.Equal(row.Hash, digest(secret)) {
+		return SignedIn{}, stranger()
+	}
+	return SignedIn{Principal: who, ID: id, Until: row.Until, Asks: row.Asks}, nil
+}
+
+// live returns the row of a sign-in that counts now.
+func (s *Service) live(ctx context.Context, id string, k kind) (tokenRow, curfew.Principal, error) {
 	var listed access.Listed
 	var generation uint64
-	enabled := false
+	enabled, ok := false, false
 	s.parts.Access.View(func(st *access.State) {
 		if listed, ok = st.Tokens[id]; ok {
 			enabled = st.Enabled(listed.Principal)
@@ -141,17 +206,17 @@ func (s *Service) Token(ctx context.Context, token string) (who curfew.Principal
 		}
 	})
 	if !ok || !enabled || s.parts.Access.Withdrawn(listed.Principal, id) {
-		return "", "", stranger()
+		return tokenRow{}, "", stranger()
 	}
-	row, err := s.tokenRow(ctx, id, listed.Digest)
-	if err != nil || !seal.Equal(row.Hash, digest(secret)) || row.Generation != generation || !s.parts.Access.Now().Before(row.Until) {
-		return "", "", stranger()
+	row, err := s.tokenRow(ctx, k.row, id, listed.Digest)
+	if err != nil || row.Generation != generation || !s.parts.Access.Now().Before(row.Until) {
+		return tokenRow{}, "", stranger()
 	}
-	return listed.Principal, id, nil
+	return row, listed.Principal, nil
 }
 
 // tokenRow reads a row once: what the ledger lists by digest does not change.
-func (s *Service) tokenRow(ctx context.Context, id string, d []byte) (tokenRow, error) {
+func (s *Service) tokenRow(ctx context.Context, kind, id string, d []byte) (tokenRow, error) {
 	key := id + string(d)
 	s.mu.Lock()
 	row, ok := s.tokens[key]
@@ -159,7 +224,7 @@ func (s *Service) tokenRow(ctx context.Context, id string, d []byte) (tokenRow, 
 	if ok {
 		return row, nil
 	}
-	if err := s.listed(ctx, rowToken, id, d, &row); err != nil {
+	if err := s.listed(ctx, kind, id, d, &row); err != nil {
 		return row, err
 	}
 	s.mu.Lock()

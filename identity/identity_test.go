@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,5 +214,62 @@ func TestNoSecretAndNoNameIsInTheLedgerOrOnTheShelf(t *testing.T) {
 		if bytes.Contains(all.Bytes(), []byte(canary)) {
 			t.Errorf("%q lies there in the clear", canary)
 		}
+	}
+}
+
+func TestManyGuessesAtOnceAreAsFewAsOneAfterTheOther(t *testing.T) {
+	w := newWorld(t)
+	var tried atomic.Int64
+	w.id.hash = func(string, []byte) []byte { tried.Add(1); return make([]byte, argonSize) }
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			_, _ = w.id.SignInFrom(context.Background(), "root@acme.io", "guess", From{Address: "192.0.2.1:9"})
+		})
+	}
+	wg.Wait()
+	if n := tried.Load(); n != wrongMost {
+		t.Errorf("%d guesses were looked at, want %d", n, wrongMost)
+	}
+}
+
+func TestGuessesAreCountedByNetworkWhereOneHasMany(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.7:1": "192.0.2.7", "[2001:db8:1:2:3::4]:1": "2001:db8:1:2::/64", "[2001:db8:1:2:ffff::]:9": "2001:db8:1:2::/64", "[::ffff:192.0.2.7]:1": "192.0.2.7",
+		"[fe80::1%eth0]:1": "fe80::/64", "": "", "somewhere": "somewhere",
+	} {
+		if got := placeOf(address); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+}
+
+// A browser's row put back after it was signed out opens nothing, and neither kind of
+// sign-in opens where the other belongs.
+func TestABrowserThatWasSignedOutStaysSo(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	cookie, _, err := w.id.IssueBrowser(ctx, w.root, From{Device: "a browser"})
+	w.ok(err)
+	in, err := w.id.Browser(ctx, cookie)
+	w.ok(err)
+	for _, text := range []string{cookie, "cft" + cookie[3:]} {
+		if _, _, err := w.id.Token(ctx, text); err == nil {
+			t.Error("a browser's session is a token")
+		}
+	}
+	token, _, err := w.id.IssueToken(ctx, w.root, "laptop")
+	w.ok(err)
+	for _, text := range []string{token, "cfb" + token[3:]} {
+		if _, err := w.id.Browser(ctx, text); err == nil {
+			t.Error("a token is a browser's session")
+		}
+	}
+	kept, err := w.rows.Load(ctx, rowBrowser, in.ID)
+	w.ok(err)
+	w.ok(w.id.SignOut(ctx, w.root, in.ID))
+	w.ok(w.rows.Store(ctx, rowBrowser, in.ID, kept))
+	if _, err := New(w.id.parts).Browser(ctx, cookie); err == nil {
+		t.Error("it opens once its row is put back")
 	}
 }

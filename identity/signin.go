@@ -26,17 +26,6 @@ const ShortestPassphrase = 10
 
 const longestPassphrase = 1024
 
-// Guesses: after wrongMost wrong passphrases a person waits wrongWait.
-const (
-	wrongMost = 5
-	wrongWait = 15 * time.Minute
-)
-
-type guesses struct {
-	wrong int
-	until time.Time
-}
-
 type passphraseRow struct {
 	Salt []byte `json:"salt"`
 	Hash []byte `json:"hash"`
@@ -109,13 +98,18 @@ func argon(passphrase string, salt []byte) []byte {
 	return argon2.IDKey([]byte(passphrase), salt, argonPasses, argonMemory, argonThreads, argonSize)
 }
 
-// Prove checks a person's passphrase: the sign-in of its own that every decision
-// needs. A client's token alone never decides (THREATS 8).
+// Prove checks the passphrase of somebody who is signed in: the sign-in of its own
+// that every decision needs. A client's token alone never decides (THREATS 8).
 func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase string) error {
 	if passphrase == "" {
 		return curfew.Errorf(curfew.NeedsSignIn, "deciding needs your passphrase").WithFix("type it when asked, or pass it on standard input with --passphrase-stdin")
 	}
-	if err := s.mayGuess(who); err != nil {
+	return s.prove(ctx, who, passphrase, []bucket{{"decision " + string(who), wrongMost}})
+}
+
+// prove checks a passphrase, if none of the buckets is full.
+func (s *Service) prove(ctx context.Context, who curfew.Principal, passphrase string, in []bucket) error {
+	if err := s.guesses.take(in); err != nil {
 		return err
 	}
 	var listed access.Listed
@@ -127,49 +121,34 @@ func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase st
 		return context.Cause(ctx)
 	}
 	if ok := seal.Equal(hash, row.Hash); !known || !ok {
-		s.guessed(who)
+		s.parts.Log.Warn("a wrong passphrase", "principal", who)
 		return curfew.Errorf(curfew.NeedsSignIn, "this is not your passphrase").WithRule("passphrase.wrong")
 	}
-	s.mu.Lock()
-	delete(s.wrong, who)
-	s.mu.Unlock()
+	s.guesses.right(in)
 	return nil
 }
 
-func (s *Service) mayGuess(who curfew.Principal) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g := s.wrong[who]; g.wrong >= wrongMost && time.Now().Before(g.until) {
-		return curfew.Errorf(curfew.Limited, "too many wrong passphrases; wait until %s", g.until.Format("15:04 MST")).WithRule("passphrase.guesses")
-	}
-	return nil
-}
-
-func (s *Service) guessed(who curfew.Principal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.wrong[who]
-	if time.Now().After(g.until) && g.wrong >= wrongMost {
-		g.wrong = 0
-	}
-	g.wrong++
-	g.until = time.Now().Add(wrongWait)
-	if len(s.wrong) > 10_000 {
-		clear(s.wrong)
-	}
-	s.wrong[who] = g
-	s.parts.Log.Warn("a wrong passphrase", "principal", who, "in a row", g.wrong)
+// From is where somebody signs in from.
+type From struct {
+	Address string // host:port, or a host; "" is not counted
+	Known   string // what a browser that has signed in before shows; see Familiar
+	Device  string // what the client calls itself
 }
 
 // SignIn proves a person by address and passphrase. Whatever is wrong, the answer is one sentence.
 func (s *Service) SignIn(ctx context.Context, email, passphrase string) (curfew.Principal, error) {
+	return s.SignInFrom(ctx, email, passphrase, From{})
+}
+
+// SignInFrom is SignIn for somebody whose guesses are counted by where they come from.
+func (s *Service) SignInFrom(ctx context.Context, email, passphrase string, from From) (curfew.Principal, error) {
 	who, known := s.ByEmail(email)
 	if !known { // an address of nobody's is guessed at like any other: as slowly, and as often
 		who = curfew.Principal("nobody " + hex.EncodeToString(s.emailTag(email)))
 	}
 	enabled := false
 	s.parts.Access.View(func(st *access.State) { enabled = st.Enabled(who) && st.People[who].Joined })
-	err := s.Prove(ctx, who, passphrase)
+	err := s.prove(ctx, who, passphrase, s.buckets(who, from))
 	if curfew.CodeOf(err) == curfew.Limited {
 		return "", err
 	}

@@ -15,10 +15,12 @@ import (
 type options struct {
 	data, node  string
 	http        string
+	url         string // what browsers call the API's listener; "": worked out
 	postgres    string
 	mysql       string // "": none
 	ssh         string // "": none
 	apps        string // "": none
+	appsURL     string // what browsers call applications, * for the name of one; "": worked out
 	tcp         string // "": none
 	metrics     string // "": none
 	deployment  string
@@ -41,10 +43,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.data, "data", "curfew-data", "folder of the ledger, the recordings and the rest of the state")
 	f.StringVar(&o.node, "node", "curfew-node", "folder of this node's keys and memory; never in the same backup as the data")
 	f.StringVar(&o.http, "http", "127.0.0.1:7080", "address of the API; plain on loopback, TLS elsewhere")
+	f.StringVar(&o.url, "url", "", "address of the console as browsers name it, for example https://curfew.example.com; default: a name of this machine")
 	f.StringVar(&o.postgres, "postgres", "127.0.0.1:7432", "address for PostgreSQL clients")
 	f.StringVar(&o.mysql, "mysql", "127.0.0.1:7306", "address for MySQL and MariaDB clients; empty: none")
 	f.StringVar(&o.ssh, "ssh", "127.0.0.1:7022", "address for SSH clients; empty: none")
 	f.StringVar(&o.apps, "apps", "127.0.0.1:7443", "address for web applications behind the gateway, each by a name of its own; empty: none")
+	f.StringVar(&o.appsURL, "apps-url", "", "address of applications as browsers name them, * for the name of one, on a domain that is not the console's: https://*.apps.example.net; default: names of this machine")
 	f.StringVar(&o.tcp, "tcp", "127.0.0.1:7400", "address for anything else on TCP, which curfew connect speaks to; empty: none")
 	f.StringVar(&o.metrics, "metrics", "", "loopback address for Prometheus, for example 127.0.0.1:7090; default: none")
 	f.StringVar(&o.deployment, "deployment", "", "name of a new deployment: lower-case letters and digits; part of every account's name")
@@ -78,6 +82,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		if name = strings.TrimSpace(name); name != "" {
 			o.names = append(o.names, name)
 		}
+	}
+	if err := o.checkURLs(); err != nil {
+		return o, err
 	}
 	if o.credentials == "" {
 		o.credentials = filepath.Join(o.node, "credentials")

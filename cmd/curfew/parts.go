@@ -12,6 +12,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/api"
+	"github.com/curfewhq/curfew/console"
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/gateway"
 	"github.com/curfewhq/curfew/ledger"
@@ -57,8 +58,13 @@ func (r *running) openDoors() error {
 			}
 		}
 	})
+	browsers, err := r.browsers()
+	if err != nil {
+		return err
+	}
 	r.gateway = gateway.New(gateway.Parts{
-		Access: r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
+		Browsers: browsers,
+		Access:   r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),
 		Engines: r.engines, Deployment: r.node.Signer().Deployment(), TLS: r.certs.server, Notices: r.opt.notices, Log: r.log,
 		Introductions: introductions(r.node.Secret()),
 	})
@@ -90,7 +96,16 @@ func (r *running) baseURL() string {
 	return scheme + "://" + r.doors.http.Addr().String()
 }
 
-func (r *running) api() http.Handler {
+// web is what the API's listener answers with: the API, and the pages for browsers.
+func (r *running) web() (http.Handler, error) {
+	b, err := r.browsers()
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Parts{API: r.api(), Origin: b.Console, App: b.App, Apps: b.Apps, Dist: console.Dist(), Log: r.log})
+}
+
+func (r *running) api() *api.Server {
 	apiHost, _, _ := net.SplitHostPort(r.doors.http.Addr().String())
 	doors := map[curfew.EngineType]api.Door{"postgres": doorOf(r.doors.postgres, r.certs.authority)}
 	if r.doors.apps != nil {
@@ -105,10 +120,10 @@ func (r *running) api() http.Handler {
 	if r.doors.ssh != nil {
 		doors["ssh"] = doorOf(r.doors.ssh, r.sshKey)
 	}
-	hosts := append(append([]string{apiHost, "localhost", "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
+	hosts := append(append([]string{apiHost, "localhost", onThisMachine, "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
 		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
-		Doors: doors, Hosts: hosts,
+		Doors: doors, Hosts: hosts, Console: r.consoleURL(),
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 	})

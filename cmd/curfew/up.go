@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -207,7 +208,9 @@ func (r *running) run(ctx context.Context) error {
 	if err == nil {
 		err = r.announce(link)
 	}
-	server := &http.Server{Handler: r.api(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10, TLSConfig: r.httpTLS()}
+	web, webErr := r.web()
+	err = errors.Join(err, webErr)
+	server := &http.Server{Handler: web, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10, TLSConfig: r.httpTLS()}
 	doors, closeDoors := context.WithCancel(inner)
 	if err == nil {
 		r.serve(doors, g, server)
@@ -329,12 +332,12 @@ func (r *running) firstLink(ctx context.Context) (string, error) {
 // announce says where everything is.
 func (r *running) announce(link string) error {
 	base := r.baseURL()
-	lines := []string{"api " + base, "postgres " + r.doors.postgres.Addr().String()}
+	lines := []string{"api " + base, "console " + r.consoleURL(), "postgres " + r.doors.postgres.Addr().String()}
 	if r.doors.metrics != nil {
 		lines = append(lines, "metrics http://"+r.doors.metrics.Addr().String()+"/metrics")
 	}
-	fmt.Fprintf(os.Stderr, "Curfew is up. Deployment %s, %d events in the ledger.\n  API         %s\n  PostgreSQL  %s\n",
-		r.node.Signer().Deployment(), r.ledger.Head().Size, base, r.doors.postgres.Addr())
+	fmt.Fprintf(os.Stderr, "Curfew is up. Deployment %s, %d events in the ledger.\n  Console     %s\n  API         %s\n  PostgreSQL  %s\n",
+		r.node.Signer().Deployment(), r.ledger.Head().Size, r.consoleURL(), base, r.doors.postgres.Addr())
 	if r.doors.mysql != nil {
 		lines = append(lines, "mysql "+r.doors.mysql.Addr().String())
 		fmt.Fprintf(os.Stderr, "  MySQL       %s\n", r.doors.mysql.Addr())
@@ -345,15 +348,15 @@ func (r *running) announce(link string) error {
 	}
 	if r.doors.apps != nil {
 		lines = append(lines, "apps "+r.doors.apps.Addr().String())
-		fmt.Fprintf(os.Stderr, "  Web         %s\n", r.doors.apps.Addr())
+		fmt.Fprintf(os.Stderr, "  Web         %s\n", cmp.Or(strings.Replace(r.appsURL(), "*", "NAME", 1), r.doors.apps.Addr().String()+" (browsers: --apps-url)"))
 	}
 	if r.doors.tcp != nil {
 		lines = append(lines, "tcp "+r.doors.tcp.Addr().String())
 		fmt.Fprintf(os.Stderr, "  TCP         %s\n", r.doors.tcp.Addr())
 	}
 	if link != "" {
-		lines = append(lines, "link "+base+"/join#"+link)
-		fmt.Fprintf(os.Stderr, "  First sign-in (one use, %d min): curfew login '%s/join#%s'\n", int(linkLife.Minutes()), base, link)
+		lines = append(lines, "link "+base+"/join#"+link, "join "+r.consoleURL()+"/join?key="+link)
+		fmt.Fprintf(os.Stderr, "  First sign-in (one use, %d min): %s/join?key=%s\n    or here: curfew login '%s/join?key=%s'\n", int(linkLife.Minutes()), r.consoleURL(), link, base, link)
 	}
 	if r.opt.addresses == "" {
 		return nil

@@ -54,6 +54,7 @@ type Options struct {
 	ComeBack   time.Duration // how long a request stays that no connection waits for any more; 0: 50 ms
 	TellEvery  time.Duration // how often those who wait are told so; 0: 30 s
 	Lapse      time.Duration // how long a request waits; 0: an hour
+	Browsers   gateway.Browsers
 }
 
 // people is how many may ask; each may hold a role once.
@@ -153,7 +154,7 @@ func (w *World) open(ctx context.Context, opt Options) error {
 	w.Gateway = gateway.New(gateway.Parts{
 		Access: w.Access, Identity: w.Identity, Record: w.Record, Dialer: &reach.Dialer{}, Vault: vault.Open(credentials),
 		Engines: map[curfew.EngineType]engine.Engine{opt.Engine.Type(): opt.Engine}, Deployment: opt.Deployment,
-		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack, TellEvery: opt.TellEvery, Introductions: key,
+		TLS: opt.TLS, Notices: opt.Notices, ComeBack: opt.ComeBack, TellEvery: opt.TellEvery, Introductions: key, Browsers: opt.Browsers,
 	})
 	return nil
 }

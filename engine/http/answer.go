@@ -19,13 +19,39 @@ type answer struct {
 
 	mu     sync.Mutex // held while bytes go to the client
 	events bool       // guarded by mu; it is a stream of events
-	tail   [2]byte    // guarded by mu; the last two bytes that went
+	tail   tail       // guarded by mu; the last bytes that went
 	done   func()     // guarded by mu
 	ended  bool       // guarded by mu; the farewell was the last word
 }
 
 // Unwrap lets the proxy set deadlines.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// readable reports whether an answer's bytes are what they stand for: into what an
+// application has compressed all the same, nobody can write.
+func readable(h http.Header) bool {
+	e := h.Get("Content-Encoding")
+	return e == "" || strings.EqualFold(e, "identity")
+}
+
+// tail is the end of a stream of events, long enough to see whether an event ends there.
+type tail string
+
+func (t tail) after(b []byte) tail {
+	const most = 4
+	if len(b) >= most {
+		return tail(b[len(b)-most:])
+	}
+	t += tail(b)
+	return t[max(len(t)-most, 0):]
+}
+
+// between reports whether the stream is between two events: after an empty line, which
+// ends in CR, LF or both (HTML, 9.2.6).
+func (t tail) between() bool {
+	text := strings.ReplaceAll(strings.ReplaceAll(string(t), "\r\n", "\n"), "\r", "\n")
+	return strings.HasSuffix(text, "\n\n")
+}
 
 // FlushError lets the proxy flush, which it does from a timer of its own too.
 func (a *answer) FlushError() error {
@@ -41,7 +67,7 @@ func (a *answer) WriteHeader(status int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if status >= 200 && strings.HasPrefix(a.Header().Get("Content-Type"), "text/event-stream") && a.done == nil {
-		a.events, a.tail = true, [2]byte{'\n', '\n'}
+		a.events, a.tail = readable(a.Header()), tail("\n\n")
 		a.done = a.exchange.run.holds(a)
 	}
 	a.ResponseWriter.WriteHeader(status)
@@ -53,11 +79,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.ended {
 		return 0, net.ErrClosed
 	}
-	if n := len(b); a.events && n > 0 {
-		a.tail = [2]byte{a.tail[1], b[n-1]}
-		if n > 1 {
-			a.tail[0] = b[n-2]
-		}
+	if a.events {
+		a.tail = a.tail.after(b)
 	}
 	return a.ResponseWriter.Write(b)
 }
@@ -68,7 +91,7 @@ func (a *answer) farewell(words notice, by time.Time) {
 		return
 	}
 	defer a.mu.Unlock()
-	if a.ended || a.tail != [2]byte{'\n', '\n'} {
+	if a.ended || !a.events || !a.tail.between() {
 		return
 	}
 	a.ended = true

@@ -16,6 +16,8 @@ type Engine struct {
 	idle    time.Duration // how long a run lives without a request
 	proving chan struct{} // bounds the secrets that are looked at at the same time
 
+	endings endings
+
 	mu    sync.Mutex
 	slots map[holder]*slot // guarded by mu; credentials in use
 }

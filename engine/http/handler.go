@@ -69,24 +69,38 @@ func application(host string) string {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(callerKey{}).(*caller) // set in Serve
-	name := application(r.Host)
+	name, browsers := h.named(r.Host)
 	if name == "" {
 		problem(w, r, http.StatusMisdirectedRequest, curfew.Errorf(curfew.Invalid, "this address is no application").WithRule("request.host").
 			WithFix("each application has a name of its own: NAME.%s", strings.TrimPrefix(r.Host, "www.")))
 		return
 	}
 	if path, ours := strings.CutPrefix(r.URL.Path, ownPath); ours {
-		h.ours(w, r, path)
+		h.ours(w, r, path, name, browsers)
+		return
+	}
+	if browsers && r.Header.Get(ownHeader) == "" && (hasCookie(r) || r.Header.Get("Authorization") == "" && navigates(r)) {
+		h.browser(w, r, c, name)
 		return
 	}
 	id, secret, own, given := credential(r.Header)
+	if given && curfew.HasPrefix(string(id), visitPrefix) { // it is a browser's, which shows it as a cookie
+		problem(w, r, statusOf(strangers()), strangers())
+		return
+	}
 	if !given {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="Curfew"`)
 		problem(w, r, http.StatusUnauthorized, curfew.Errorf(curfew.NotSignedIn, "this application is reached with a credential").WithRule("credential").
 			WithFix("curfew env %s, and send it as Authorization: Bearer", name))
 		return
 	}
-	run, err := h.engine.join(r.Context(), h.gate, access.Claim{Credential: id, Resource: name, Client: r.RemoteAddr, Program: r.UserAgent()}, secret)
+	h.pass(w, r, c, name, access.Claim{Credential: id, Resource: name, Client: r.RemoteAddr, Program: r.UserAgent()}, secret, own)
+}
+
+// pass carries a request of somebody who has shown a credential; one that is proved
+// already has no secret.
+func (h *handler) pass(w http.ResponseWriter, r *http.Request, c *caller, name string, claim access.Claim, secret string, own bool) {
+	run, err := h.engine.join(r.Context(), h.gate, claim, secret)
 	if err != nil {
 		problem(w, r, statusOf(err), err)
 		return
@@ -103,11 +117,29 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	run.serve(w, r, h.secure, own)
 }
 
+// named is the application that a request is for, and whether browsers sign in at that
+// name; "" for a name that is none of ours.
+func (h *handler) named(host string) (name string, browsers bool) {
+	name = application(host)
+	by, ok := h.gate.(engine.Usher)
+	if !ok || name == "" {
+		return name, false
+	}
+	app, browsers, ok := by.Named(host)
+	if !ok {
+		return "", false
+	}
+	return string(app), browsers
+}
+
 // ownPath begins what the gateway itself answers on every application's name.
 const ownPath = "/.curfew/"
 
 // ours answers what is no application's.
-func (h *handler) ours(w http.ResponseWriter, r *http.Request, path string) {
+func (h *handler) ours(w http.ResponseWriter, r *http.Request, path, name string, browsers bool) {
+	if browsers && h.reception(w, r, path, name) {
+		return
+	}
 	by, ok := h.gate.(engine.Introducer)
 	if path != "keys" || r.Method != http.MethodGet || !ok {
 		problem(w, r, http.StatusNotFound, curfew.Errorf(curfew.NotFound, "there is nothing here").WithFix("%skeys are the keys that Curfew-Identity is checked with", ownPath))

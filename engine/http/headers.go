@@ -58,6 +58,7 @@ func (x *exchange) outgoing(h http.Header) {
 		h.Del("Authorization")
 	}
 	h.Del("Proxy-Authorization")
+	withoutOurs(h)
 	if x.run.inject != nil {
 		x.run.inject(h)
 	}
@@ -76,8 +77,8 @@ func (x *exchange) outgoing(h http.Header) {
 	if x.method == upgrade {
 		h.Del("Sec-Websocket-Extensions") // frames are read as they are
 	}
-	if p.Grant().Record.Results() {
-		h.Set("Accept-Encoding", "identity") // so are bodies
+	if p.Grant().Record.Results() || strings.Contains(h.Get("Accept"), "text/event-stream") {
+		h.Set("Accept-Encoding", "identity") // so are bodies, and streams that are told their end
 	}
 }
 
@@ -88,9 +89,13 @@ func (x *exchange) incoming(h http.Header) {
 			delete(h, name)
 		}
 	}
-	cookies := h.Values("Set-Cookie")
-	for i, c := range cookies {
-		cookies[i] = hostOnly(c)
+	if cookies := h.Values("Set-Cookie"); len(cookies) > 0 {
+		h.Del("Set-Cookie")
+		for _, c := range cookies {
+			if name, _, _ := strings.Cut(c, "="); !ourCookie(name) {
+				h.Add("Set-Cookie", hostOnly(c))
+			}
+		}
 	}
 	if to := h.Get("Location"); to != "" {
 		h.Set("Location", x.here(to))

@@ -24,6 +24,7 @@ type details struct {
 	Rule    string `json:"rule,omitempty"`
 	EndedAt string `json:"ended_at,omitempty"`
 	Run     string `json:"run,omitempty"` // what to do
+	Ask     string `json:"ask,omitempty"` // where a browser asks for access
 }
 
 func ruleOf(err error) string {
@@ -60,24 +61,38 @@ func problem(w http.ResponseWriter, r *http.Request, status int, err error) {
 
 // endedProblem says that access is over.
 func endedProblem(w http.ResponseWriter, r *http.Request, p *access.Permit, e access.Ended) {
+	endedAt(w, r, p, e, "")
+}
+
+// endedAt says that access is over, and where a browser asks for it again.
+func endedAt(w http.ResponseWriter, r *http.Request, p *access.Permit, e access.Ended, ask string) {
 	n := goodbye(p, e)
 	answerProblem(w, r, details{
-		Type: "tag:curfew,2026:grant-ended", Title: strings.TrimPrefix(n.Line, "Curfew: "), Status: http.StatusForbidden, Detail: n.Detail,
-		Rule: "grant." + string(e.Cause), EndedAt: e.At.UTC().Format(time.RFC3339), Run: n.Hint,
+		Type: "tag:curfew,2026:grant-ended", Title: upper(strings.TrimPrefix(n.Line, "Curfew: ")), Status: http.StatusForbidden, Detail: n.Detail,
+		Rule: "grant." + string(e.Cause), EndedAt: e.At.UTC().Format(time.RFC3339), Run: n.Hint, Ask: ask,
 	})
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func answerProblem(w http.ResponseWriter, r *http.Request, d details) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'")
 	if r.Header.Get("Upgrade") == "" && strings.Contains(r.Header.Get("Accept"), "text/html") {
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(d.Status)
-		_ = page.Execute(w, d)
+		p := shownPage{Title: d.Title, Lines: []string{upper(d.Detail)}, Small: d.Rule, Link: d.Ask, LinkText: "Ask again"}
+		say, run, isCommand := strings.Cut(d.Run, "curfew ")
+		if isCommand {
+			p.Run = "curfew " + run
+		}
+		p.Lines = append(p.Lines, strings.TrimRight(say, ": "))
+		showPage(w, d.Status, p)
 		return
 	}
+	secureHeaders(h)
 	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(d.Status)
 	_ = json.NewEncoder(w).Encode(d)

@@ -31,6 +31,7 @@ const accountBound = 10 * time.Second
 type holder struct {
 	credential curfew.CredentialID
 	address    string
+	grant      curfew.GrantID // of a browser's, which is of none by itself
 }
 
 // slot is what is known of a credential in use: one run at a time.
@@ -99,7 +100,7 @@ func (e *Engine) join(ctx context.Context, gate engine.Gatekeeper, claim access.
 
 func holderOf(claim access.Claim) holder {
 	address, _, _ := net.SplitHostPort(claim.Client)
-	return holder{claim.Credential, address}
+	return holder{claim.Credential, address, claim.Grant}
 }
 
 // countsEvery is how often it is asked whether a credential that is shown with each
@@ -139,6 +140,7 @@ func strangers() error {
 
 func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, claim access.Claim, secret string) (*run, error) {
 	proof := sha256.Sum256([]byte(secret))
+	proved := claim.Grant != "" // a browser's cookie, looked at with each request
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	if r := at.run; r != nil && r.enter() {
@@ -148,15 +150,17 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 		r.leave()
 		return nil, strangers()
 	}
-	select {
-	case e.proving <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	fits := gate.Verifier(ctx, claim.Credential).Fits(secret)
-	<-e.proving
-	if !fits {
-		return nil, strangers()
+	if !proved {
+		select {
+		case e.proving <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		fits := gate.Verifier(ctx, claim.Credential).Fits(secret)
+		<-e.proving
+		if !fits {
+			return nil, strangers()
+		}
 	}
 	s, err := gate.Open(ctx, claim, nil)
 	if err != nil {
@@ -178,6 +182,10 @@ func (at *slot) join(ctx context.Context, e *Engine, gate engine.Gatekeeper, cla
 		r.mu.Unlock()
 		e.drop(holderOf(claim), at)
 	}()
+	if proved {
+		e.endings.begun(claim.Credential, s.Permit())
+		go r.stands(gate)
+	}
 	return r, nil
 }
 

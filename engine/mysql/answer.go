@@ -1,6 +1,10 @@
 package mysql
 
-import "time"
+import (
+	"time"
+
+	"github.com/curfewhq/curfew"
+)
 
 // phase is where in an answer the target is.
 type phase byte
@@ -27,13 +31,18 @@ type answer struct {
 	shape   shapeOf
 	ref     uint64 // of the recorded statement; 0: nothing is recorded
 	began   time.Time
-	text    string // of COM_STMT_PREPARE
-	kept    *kept  // nil: rows are not recorded
-	plan    *plan  // that is executed; nil: none
+	text    string                  // of COM_STMT_PREPARE
+	classes []curfew.StatementClass // of what it prepares
+	status  uint16                  // the flags that it ended with
+	told    bool                    // it had some
+	kept    *kept                   // nil: rows are not recorded
+	plan    *plan                   // that is executed; nil: none
 	at      phase
 	left    uint64 // definitions
 	columns uint64 // of a plan, behind its parameters
 	ends    bool   // the divider ends the answer: a plan's last
+	first   bool   // an OK is to come that is not the client's: that of a reset, behind which pins are set
+	must    bool   // an ERR ends the session: it is not what the judge takes it for
 
 	id, params         uint32 // of a plan
 	rows, changed      int64
@@ -118,6 +127,7 @@ func (a *answer) end(b []byte) (told, error) {
 		return told{}, malformed("another end of definitions than an EOF")
 	}
 	status := uint16(b[3]) | uint16(b[4])<<8
+	a.status, a.told = status, true
 	t := told{warnings: 1, none: b[1] == 0 && b[2] == 0}
 	switch {
 	case a.shape == fetched:
@@ -145,6 +155,7 @@ func (a *answer) begin(b []byte) (told, error) {
 		changed := c.lenenc()
 		c.lenenc()
 		status := uint16(c.number(2))
+		a.status, a.told = status, true
 		t := told{warnings: len(b) - len(c.b), none: c.number(2) == 0}
 		if c.short {
 			return told{}, malformed("an OK that is cut short")

@@ -34,7 +34,8 @@ const needed = protocol41 | secure | pluginAuth
 
 // Status flags that say how an answer goes on.
 const (
-	autocommit   = 1 << 1
-	moreResults  = 1 << 3
-	cursorExists = 1 << 6
+	inTransaction = 1 << 0
+	autocommit    = 1 << 1
+	moreResults   = 1 << 3
+	cursorExists  = 1 << 6
 )

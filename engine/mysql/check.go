@@ -26,6 +26,10 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 		if err != nil {
 			return err
 		}
+		if k.target.Resource.Account == curfew.Fixed {
+			out = append(out, fixedFinding(everything(held), c.user))
+			return nil
+		}
 		out = append(out, k.rights(c.user, held)...)
 		_, err = exceeds(ctx, c)
 		if err == nil {
@@ -46,10 +50,8 @@ func (k *keeper) Check(ctx context.Context) []lease.Finding {
 	return out
 }
 
-// rights compares what SHOW GRANTS says of everything (*.*) with what the gateway's own
-// login needs there.
-func (k *keeper) rights(user string, held []string) (out []lease.Finding) {
-	var has []string
+// everything is what SHOW GRANTS says of everything (*.*).
+func everything(held []string) (has []string) {
 	for _, line := range held {
 		if all, ok := strings.CutPrefix(line, "GRANT "); ok {
 			if list, _, ok := strings.Cut(all, " ON *.* TO "); ok {
@@ -57,6 +59,21 @@ func (k *keeper) rights(user string, held []string) (out []lease.Finding) {
 			}
 		}
 	}
+	return has
+}
+
+// fixedFinding is about a login that sessions work with themselves.
+func fixedFinding(has []string, user string) lease.Finding {
+	if len(has) > 0 && !slices.Equal(has, []string{"USAGE"}) {
+		return lease.Finding{Text: "the fixed account may do things on every database (" + strings.Join(has, ", ") + "): a statement that is misread could do anything", Fix: "name a login that holds what the roles need and nothing else; or account: leased, if " + user + " can make accounts"}
+	}
+	return lease.Finding{OK: true, Warn: true, Text: "the account is fixed: what holds is how the gateway reads each statement", Fix: "where the login can make accounts, account: leased lets the database itself be the wall"}
+}
+
+// rights compares what SHOW GRANTS says of everything (*.*) with what the gateway's own
+// login needs there.
+func (k *keeper) rights(user string, held []string) (out []lease.Finding) {
+	has := everything(held)
 	if slices.Contains(has, "ALL PRIVILEGES") || slices.Contains(has, "SUPER") {
 		return []lease.Finding{{OK: true, Warn: true, Text: "the gateway's own login may do everything", Fix: "give it what curfew add --setup prints instead"}}
 	}

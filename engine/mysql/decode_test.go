@@ -172,3 +172,40 @@ func TestShapesShowNoValue(t *testing.T) {
 		t.Error(it.Text)
 	}
 }
+
+// FuzzCommands reads commands from a stream: whole, in order, or not at all.
+func FuzzCommands(f *testing.F) {
+	f.Add(appendPacket(appendPacket(nil, 0, []byte{comQuery, 'x'}), 0, []byte{comPing}))
+	f.Add([]byte{1, 0, 0, 1, comPing})
+	f.Add([]byte{0xff, 0xff, 0xff, 0, 3})
+	f.Add([]byte{0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		in := &commands{in: newBuffer(), from: bytes.NewReader(b)}
+		read := 0
+		for {
+			c, err := in.next()
+			if err != nil {
+				return
+			}
+			if read += len(c.raw); read > len(b) || len(c.payload)+headerBytes > len(c.raw) && len(c.raw) < maxPayload {
+				t.Fatal("more than there was")
+			}
+		}
+	})
+}
+
+// FuzzRows reads rows of both protocols where results are recorded.
+func FuzzRows(f *testing.F) {
+	f.Add(byte(0xfd), []byte{3, 'a', 'b', 'c', 0xfb})
+	f.Add(byte(3), []byte{0, 0, 7, 0, 0, 0, 7, 0, 0, 0})
+	f.Add(byte(12), []byte{0, 0, 11, 0, 0, 4, 0xea, 7, 3, 4})
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		for _, binary := range []bool{false, true} {
+			k := &kept{binary: binary, fields: []field{{name: "a", kind: kind}, {name: "b", kind: kind, unsigned: true}}}
+			if values, ok := k.values(b); ok && len(values) != 2 {
+				t.Errorf("%d values", len(values))
+			}
+		}
+		textRow(b)
+	})
+}

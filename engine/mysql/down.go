@@ -108,6 +108,17 @@ func (r *relay) deliver(d *downstream) (need int, err error) {
 		if err != nil {
 			return 0, r.broken(err, b[3])
 		}
+		if a.must && a.code != "" {
+			return 0, r.broken(malformed("a reset that fails"), b[3])
+		}
+		if a.first && t.done {
+			if err := flush(true); err != nil {
+				return 0, err
+			}
+			d.in.used(headerBytes + n)
+			a.first = false
+			continue
+		}
 		if t.done {
 			if err := r.finished(a, t, b[headerBytes:headerBytes+n]); err != nil {
 				return 0, err
@@ -178,6 +189,9 @@ func (r *relay) broken(err error, seq byte) error {
 func (r *relay) finished(a *answer, t told, payload []byte) error {
 	if err := r.keep(); err != nil {
 		return err
+	}
+	if a.told {
+		r.open.Store(a.status&inTransaction != 0)
 	}
 	if a.plan != nil && a.kept != nil {
 		a.plan.fields = a.kept.fields

@@ -13,6 +13,7 @@ type Engine struct {
 	limits  limits
 	hashes  chan struct{} // has room for those that may be derived at once
 	threads threads
+	walls   walls
 	keys    func() (keyPair, error)
 }
 
@@ -32,10 +33,6 @@ func (*Engine) CheckResource(res curfew.Resource) error {
 	if _, _, err := net.SplitHostPort(res.Address); err != nil {
 		return curfew.Errorf(curfew.Invalid, "%.80q is no address", res.Address).WithFix("write host:port, for example shop.internal:3306")
 	}
-	if res.Account == curfew.Fixed {
-		return curfew.Errorf(curfew.Invalid, "%s cannot have a fixed account: nothing here judges MySQL's statements yet, and the gateway would be the only wall", res.Name).
-			WithRule("resource.fixed").WithFix("account: leased, with a login that may make accounts")
-	}
 	if res.Login == "" {
 		return curfew.Errorf(curfew.Invalid, "%s has no login of the gateway's own", res.Name).WithFix("login: env:NAME or file:NAME")
 	}
@@ -44,9 +41,17 @@ func (*Engine) CheckResource(res curfew.Resource) error {
 }
 
 // CheckPermission refuses lines that are not in the grammar.
-func (*Engine) CheckPermission(_ curfew.Resource, p curfew.Permission) error {
-	_, err := parse(p)
-	return err
+func (*Engine) CheckPermission(res curfew.Resource, p curfew.Permission) error {
+	may, err := parse(p)
+	if err != nil || res.Account != curfew.Fixed {
+		return err
+	}
+	for _, r := range may.rules {
+		if r.verb == create {
+			return bad("create in database "+r.database, "on a fixed account nothing is created").WithFix("account: leased, or leave it out")
+		}
+	}
+	return nil
 }
 
 // Keeper makes accounts at one target.

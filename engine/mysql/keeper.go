@@ -144,6 +144,11 @@ func (k *keeper) open(ctx context.Context, errand string, login lease.Login) (*c
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return k.target.Dial(ctx, errand) }
 	cfg.Logger = &mysql.NopLogger{}
 	cfg.InterpolateParams = false
+	if tls == nil {
+		if cfg.ServerPubKey, err = nobodysKey(); err != nil {
+			return nil, err
+		}
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, curfew.Wrap(curfew.Invalid, err, "prepare a connection to %s", k.target.Resource.Name)

@@ -17,6 +17,7 @@ type threads struct {
 type thread struct {
 	grant  curfew.GrantID
 	target uint32
+	relay  *relay
 }
 
 func (t *threads) add(ours uint32, of thread) {
@@ -35,11 +36,11 @@ func (t *threads) remove(ours uint32) {
 }
 
 // find returns the target's number of a connection of the same grant.
-func (t *threads) find(ours uint64, grant curfew.GrantID) (uint32, bool) {
+func (t *threads) find(ours uint64, grant curfew.GrantID) (thread, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	th, ok := t.live[uint32(ours)]
-	return th.target, ok && ours <= 1<<32-1 && th.grant == grant
+	return th, ok && ours <= 1<<32-1 && th.grant == grant
 }
 
 // longestKill is more than any KILL has.
@@ -47,28 +48,34 @@ const longestKill = 100
 
 // translate puts the target's number into a KILL of a connection of the same grant, as
 // clients send it on Ctrl-C over another connection. Of every other the target itself
-// says what it knows: it lets an account end only its own.
-func (t *threads) translate(text string, grant curfew.GrantID) (string, bool) {
+// says what it knows: it lets an account end only its own. of is whose statement is to
+// end; nil: a connection.
+func (t *threads) translate(text string, grant curfew.GrantID) (killing string, of *relay, ok bool) {
 	if len(text) > longestKill || !mentions(text, "kill") {
-		return "", false
+		return "", nil, false
 	}
 	words := strings.Fields(strings.TrimSuffix(strings.TrimSpace(text), ";"))
 	if len(words) < 2 || !strings.EqualFold(words[0], "kill") {
-		return "", false
+		return "", nil, false
 	}
-	last := len(words) - 1
+	last, query := len(words)-1, false
 	for _, w := range words[1:last] {
 		switch strings.ToLower(w) {
-		case "hard", "soft", "connection", "query":
+		case "query":
+			query = true
+		case "hard", "soft", "connection":
 		default:
-			return "", false
+			return "", nil, false
 		}
 	}
 	n, err := strconv.ParseUint(words[last], 10, 64)
 	if err != nil {
-		return "", false
+		return "", nil, false
 	}
-	target, ok := t.find(n, grant)
-	words[last] = strconv.FormatUint(uint64(target), 10)
-	return strings.Join(words, " "), ok
+	th, ok := t.find(n, grant)
+	words[last] = strconv.FormatUint(uint64(th.target), 10)
+	if query {
+		of = th.relay
+	}
+	return strings.Join(words, " "), of, ok
 }

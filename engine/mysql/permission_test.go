@@ -71,10 +71,9 @@ func TestResourcesThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*curfew.Resource){
-		"no port":         func(r *curfew.Resource) { r.Address = "shop" },
-		"no login":        func(r *curfew.Resource) { r.Login = "" },
-		"another option":  func(r *curfew.Resource) { r.Options = []byte(`{"schema":"x"}`) },
-		"a fixed account": func(r *curfew.Resource) { r.Account = curfew.Fixed },
+		"no port":        func(r *curfew.Resource) { r.Address = "shop" },
+		"no login":       func(r *curfew.Resource) { r.Login = "" },
+		"another option": func(r *curfew.Resource) { r.Options = []byte(`{"schema":"x"}`) },
 	} {
 		r := good
 		change(&r)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/engine/mysql/judge"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -22,13 +23,14 @@ const lastPrepared = 0xffffffff
 
 // plan is a prepared statement.
 type plan struct {
-	text   string
-	params uint32
-	types  []byte            // two bytes each, as they were last bound
-	sent   map[uint16][]byte // parts that came ahead, as far as they are recorded
-	cut    map[uint16]int    // bytes of them that are not
-	ref    uint64            // of its last execution
-	fields []field           // of its last result, where results are recorded
+	text    string
+	classes []curfew.StatementClass // what running it comes to, where statements are held
+	params  uint32
+	types   []byte            // two bytes each, as they were last bound
+	sent    map[uint16][]byte // parts that came ahead, as far as they are recorded
+	cut     map[uint16]int    // bytes of them that are not
+	ref     uint64            // of its last execution
+	fields  []field           // of its last result, where results are recorded
 }
 
 // prepared are the statements that the target has prepared. They belong to who has
@@ -48,7 +50,7 @@ func (p *prepared) add(a *answer) {
 		p.plans = map[uint32]*plan{}
 	}
 	p.drop(a.id)
-	p.plans[a.id] = &plan{text: a.text, params: a.params}
+	p.plans[a.id] = &plan{text: a.text, classes: a.classes, params: a.params}
 	p.bytes += len(a.text)
 	p.last = a.id
 }
@@ -113,10 +115,16 @@ func (r *relay) prepare(c command, body []byte) error {
 	if r.prepared.full(body) {
 		return r.no(c, errManyPrepared, "too many prepared statements are open on this connection")
 	}
+	if may, err := r.mayRun(c, string(body), func(j *judge.Judge) *judge.Refusal { return j.Judge(string(body)) }); !may {
+		return err
+	}
 	r.warned = ""
 	r.ref++
 	a := newAnswer(planned, r.ref)
 	a.text = string(body[:min(len(body), textLimit)])
+	if r.holds != nil {
+		a.classes = r.holds.classes(string(body))
+	}
 	it := statementItem(r.ref, string(body), nil)
 	it.Kind = record.Prepared
 	if err := r.s.Observe(it); err != nil {
@@ -137,6 +145,9 @@ func (r *relay) execute(c command, body []byte) error {
 	}
 	values, err := s.bind(&cur)
 	if err != nil {
+		return err
+	}
+	if may, err := r.released(c, s.text, values, s.classes); !may {
 		return err
 	}
 	a := newAnswer(results, 0)

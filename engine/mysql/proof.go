@@ -10,6 +10,9 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"strings"
+	"sync"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/curfewhq/curfew"
 )
@@ -60,34 +63,6 @@ func scrambleSHA2(salt []byte, password string) []byte {
 	return out
 }
 
-// salted is the password with its zero byte under the salt, as it is encrypted.
-func salted(password []byte, salt []byte) []byte {
-	out := append(append([]byte(nil), password...), 0)
-	for i := range out {
-		out[i] ^= salt[i%len(salt)]
-	}
-	return out
-}
-
-// encryptPassword encrypts a password with the server's key, as the full way of
-// caching_sha2_password does where there is no TLS.
-func encryptPassword(password string, salt, keyPEM []byte) ([]byte, error) {
-	block, _ := pem.Decode(keyPEM)
-	if block == nil {
-		return nil, malformed("a public key that is none")
-	}
-	found, err := x509.ParsePKIXPublicKey(block.Bytes)
-	key, ok := found.(*rsa.PublicKey)
-	if err != nil || !ok {
-		return nil, malformed("a public key that is none")
-	}
-	out, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, key, salted([]byte(password), salt), nil) //nolint:gosec // the protocol's
-	if err != nil {
-		return nil, curfew.Wrap(curfew.Unavailable, err, "encrypt a password for the target")
-	}
-	return out, nil
-}
-
 // keyPair is the gateway's, made when it is first needed and forgotten with the process.
 type keyPair struct {
 	private *rsa.PrivateKey
@@ -109,7 +84,7 @@ func newKeyPair() (keyPair, error) {
 	return keyPair{private, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})}, nil
 }
 
-// decrypt opens what encryptPassword made.
+// decrypt opens a password that came under the key (caching_sha2_password, the full way without TLS).
 func (k keyPair) decrypt(b, salt []byte) (password string, ok bool) {
 	plain, err := rsa.DecryptOAEP(sha1.New(), nil, k.private, b, nil) //nolint:gosec // the protocol's
 	if err != nil || len(plain) == 0 {
@@ -120,3 +95,16 @@ func (k keyPair) decrypt(b, salt []byte) (password string, ok bool) {
 	}
 	return string(plain[:len(plain)-1]), plain[len(plain)-1] == 0
 }
+
+// nobodysKey is the name under which the driver knows a key whose other half nobody keeps. What
+// it encrypts for it, where a target without TLS asks for the password under a key of
+// its own, which may be anybody's on the way, opens for nobody.
+var nobodysKey = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // the driver's register is one too
+	pair, err := newKeyPair()
+	if err != nil {
+		return "", err
+	}
+	const name = "curfew: nobody's"
+	mysql.RegisterServerPubKey(name, &pair.private.PublicKey)
+	return name, nil
+})

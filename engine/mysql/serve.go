@@ -42,12 +42,12 @@ func (e *Engine) receive(ctx context.Context, c *client, gate engine.Gatekeeper,
 		s.Close(c.noTarget(s, err))
 		return nil
 	}
-	g := &guest{engine: e, conn: c.conn, target: t, thread: c.thread, s: s, relay: newRelay(e, s, c.conn, t.Conn)}
+	g := &guest{engine: e, conn: c.conn, target: t, thread: c.thread, s: s, relay: newRelay(e, s, c.conn, t)}
 	if err := s.Attach(session.Legs{Client: parting{c.conn}, Target: t.Conn, Farewell: g.relay.farewell}); err != nil {
 		g.leave(curfew.CauseClosed, "")
 		return nil
 	}
-	e.threads.add(c.thread, thread{grant: s.Permit().Grant().ID, target: t.thread})
+	e.threads.add(c.thread, thread{grant: s.Permit().Grant().ID, target: t.thread, relay: g.relay})
 	err = c.send(okPayload(t.status))
 	_ = c.conn.SetDeadline(time.Time{})
 	if err != nil {

@@ -24,6 +24,7 @@ type target struct {
 	net.Conn
 	thread uint32
 	status uint16 // its flags at the start
+	wall   *wall  // nil: texts are the target's to read
 }
 
 // connectTarget logs in at the target as the session's account. The account can
@@ -47,9 +48,17 @@ func (e *Engine) connectTarget(s *session.Session, h hello) (*target, error) {
 	}
 	l := &login{ctx: ctx, forward: s.Forward, conn: conn, res: res, account: account.Login}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	judging := res.Account == curfew.Fixed || s.Release().Some()
+	if judging {
+		h.capabilities &^= ignoreSpace // it changes how texts are read
+		h.charset = utf8mb4
+	}
 	t, err := l.run(hello{
 		capabilities: h.capabilities & meaning, charset: h.charset, user: account.User, database: database, program: "curfew:" + string(s.Permit().Session()),
 	})
+	if err == nil && judging {
+		t.wall, err = e.walls.open(s.Permit(), l, databaseOf(res, account.Login))
+	}
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -210,14 +219,9 @@ func (l *login) more(b []byte) error {
 		return nil
 	case len(b) == 1 && b[0] == fullProof && l.secured:
 		return l.send(append([]byte(l.account.Password), 0))
-	case len(b) == 1 && b[0] == fullProof:
-		return l.send([]byte{wantKey})
-	case l.secured:
-		return malformed("a public key inside TLS")
+	case len(b) == 1 && b[0] == fullProof: // a key that comes in the clear may be anybody's
+		return curfew.Errorf(curfew.Unavailable, "%s wants the password under a key that comes without TLS, which the gateway does not send", l.res.Name).
+			WithRule("resource.tls").WithFix("turn TLS on there, and leave sslmode=disable out of the credential")
 	}
-	proof, err := encryptPassword(l.account.Password, l.salt, b)
-	if err != nil {
-		return err
-	}
-	return l.send(proof)
+	return malformed("an answer to a log-in that is none")
 }

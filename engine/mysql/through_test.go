@@ -189,10 +189,13 @@ type raw struct {
 	conn net.Conn
 }
 
-func speak(t *testing.T, w *enginetest.World, g enginetest.Grant) *raw {
+func speak(t *testing.T, w *enginetest.World, g enginetest.Grant, more ...func(*mysql.Config)) *raw {
 	t.Helper()
 	r := &raw{t: t}
 	db := through(w, g.User, g.Password, func(cfg *mysql.Config) {
+		for _, f := range more {
+			f(cfg)
+		}
 		cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 			r.conn = conn

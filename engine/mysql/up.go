@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/engine/mysql/judge"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -43,7 +44,7 @@ const (
 
 // up reads the client's commands, records what they say, and forwards them.
 func (r *relay) up() error {
-	in := &commands{in: newBuffer(), from: r.client}
+	in := &commands{in: newBuffer(), from: r.source}
 	for {
 		c, err := in.next()
 		if err != nil {
@@ -95,11 +96,22 @@ func (r *relay) command(c command) error {
 	case comQuery:
 		return r.query(c, body)
 	case comInitDB:
+		if may, err := r.mayRun(c, "USE "+string(body), func(j *judge.Judge) *judge.Refusal { return j.Use(string(body)) }); !may {
+			return err
+		}
 		return r.statement(c, c.raw, newAnswer(single, 0), "USE "+string(body), nil)
 	case comFieldList:
+		table, _, _ := strings.Cut(string(body), "\x00")
+		if may, err := r.mayRun(c, "COM_FIELD_LIST "+table, func(j *judge.Judge) *judge.Refusal { return j.Fields(table) }); !may {
+			return err
+		}
 		return r.statement(c, c.raw, newAnswer(fetched, 0), "COM_FIELD_LIST "+strings.ReplaceAll(string(body), "\x00", " "), nil)
 	case comResetConnection:
 		r.prepared.clear()
+		r.holds.reset()
+		if r.wall != nil {
+			return r.pinned(c)
+		}
 		return r.statement(c, c.raw, newAnswer(single, 0), "COM_RESET_CONNECTION", nil)
 	case comPing, comStatistics, comSetOption:
 		return r.forward(c, c.raw, newAnswer(single, 0))
@@ -204,8 +216,21 @@ func (r *relay) query(c command, body []byte) error {
 	if !r.affordText(text) {
 		return r.beyond(text)
 	}
-	if killing, ok := r.engine.threads.translate(text, r.s.Permit().Grant().ID); ok {
+	if killing, of, ok := r.engine.threads.translate(text, r.s.Permit().Grant().ID); ok {
+		if of != nil && of.takeBack() { // it waits for a release: the target knows nothing of it
+			r.ref++
+			if err := r.s.Observe(statementItem(r.ref, text, nil)); err != nil {
+				return err
+			}
+			return r.instead(c, okPayload(autocommit))
+		}
 		raw = appendPacket(nil, 0, append([]byte{comQuery}, killing...))
+	} else if may, err := r.mayRun(c, text, func(j *judge.Judge) *judge.Refusal { return j.Judge(text) }); !may {
+		return err
+	} else if r.holds != nil {
+		if may, err := r.released(c, text, nil, r.holds.classes(text)); !may {
+			return err
+		}
 	}
 	a := newAnswer(results, 0)
 	a.kept = r.keeps(text, false)
@@ -227,7 +252,8 @@ func (r *relay) kill(c command, body []byte) error {
 	if cur.short {
 		return malformed("a number of a connection that is cut short")
 	}
-	target, ok := r.engine.threads.find(n, r.s.Permit().Grant().ID)
+	th, ok := r.engine.threads.find(n, r.s.Permit().Grant().ID)
+	target := th.target
 	if !ok {
 		return r.instead(c, errPayload(errUnknownThread, "HY000", "Unknown thread id: "+itoa(n)))
 	}

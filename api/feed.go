@@ -1,0 +1,214 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/history"
+)
+
+// aliveEvery is how often a stream that says nothing shows that it lives.
+const aliveEvery = 15 * time.Second
+
+// admitEvery is how often a stream asks whether its reader may still read.
+const admitEvery = time.Second
+
+func (s *Server) feedRoutes() {
+	add(s, SignedIn, http.MethodGet, "/feed", "Follow what changes of what one may see (Server-Sent Events, resumed by Last-Event-ID)", s.feed)
+}
+
+// topics are the lists that an event changes.
+func topics(k curfew.Kind) []string {
+	subject, _, _ := strings.Cut(string(k), ".")
+	switch subject {
+	case "request":
+		return []string{"requests"}
+	case "grant":
+		return []string{"grants", "requests", "sessions"}
+	case "lease":
+		return []string{"grants"}
+	case "session", "recording":
+		return []string{"sessions", "grants"}
+	case "statement":
+		return []string{"statements"}
+	case "workflow":
+		return []string{"workflows"}
+	case "plan", "config", "resource", "role", "policy", "settings", "freeze", "retention":
+		return []string{"config"}
+	case "principal", "token", "group", "manager", "passphrase", "link":
+		return []string{"people"}
+	}
+	return nil
+}
+
+// feed tells a page what to look at again. It says of nothing that the caller may not see.
+func (s *Server) feed(ctx context.Context, c caller, in *struct {
+	After  uint64 `query:"after"`
+	LastID uint64 `header:"Last-Event-ID"`
+}) (*huma.StreamResponse, error) {
+	after := max(in.After, in.LastID)
+	if after == 0 {
+		s.parts.Access.View(func(st *access.State) { after = st.Size })
+	}
+	still := s.still(ctx, SignedIn)
+	f := &follower{server: s, caller: c, pending: map[curfew.RequestID]bool{}}
+	f.look(ctx)
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		ctx, cancel := context.WithCancel(h.Context())
+		defer cancel()
+		changed := make(chan client.Hint)
+		go func() {
+			defer close(changed)
+			_ = s.parts.Access.Follow(ctx, after, func(batch []curfew.Event) error { return f.hint(ctx, batch, changed) })
+		}()
+		alive := time.NewTicker(aliveEvery)
+		defer alive.Stop()
+		send := events(h)
+		comment := func(text string) error {
+			_, err := fmt.Fprintf(h.BodyWriter(), ": %s\n\n", text)
+			if f, ok := h.BodyWriter().(http.Flusher); ok {
+				f.Flush()
+			}
+			return err
+		}
+		if comment("following") != nil {
+			return
+		}
+		for {
+			var err error
+			select {
+			case hint, ok := <-changed:
+				if !ok || still() != nil {
+					return
+				}
+				err = send("hint", int(hint.Position), hint)
+			case <-alive.C:
+				if still() != nil {
+					return
+				}
+				err = comment("alive")
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}}, nil
+}
+
+// follower knows what its caller saw waiting: they see that it waits no more, also
+// where they may not see it any more.
+type follower struct {
+	server     *Server
+	caller     caller
+	pending    map[curfew.RequestID]bool
+	statements bool
+}
+
+// look notes what waits, as far as the caller may see it.
+func (f *follower) look(ctx context.Context) {
+	var all []history.Request
+	f.server.parts.Access.View(func(st *access.State) {
+		for _, r := range st.Requests {
+			all = append(all, pending(r))
+		}
+	})
+	clear(f.pending)
+	for _, r := range all {
+		if f.server.maySee(f.caller, r) {
+			f.pending[r.Request] = true
+		}
+	}
+	held, _ := f.server.heldStatements()
+	f.statements = slices.ContainsFunc(held, func(h access.Held) bool {
+		_, ok := f.server.statement(ctx, f.caller, h)
+		return ok
+	})
+}
+
+// hint says what a batch of events changes of what the caller may see.
+func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- client.Hint) error {
+	first, last := batch[0].Position, batch[len(batch)-1].Position
+	f.server.caughtUp(ctx, last)
+	entries, err := f.server.parts.History.Entries(ctx, history.Filter{Before: last + 1, Limit: len(batch)})
+	if err != nil {
+		return err
+	}
+	waited, saw := f.pending, f.statements
+	f.pending = map[curfew.RequestID]bool{}
+	f.look(ctx)
+	hint := client.Hint{Position: last}
+	for _, e := range entries {
+		if e.Position < first {
+			continue
+		}
+		subject, _, _ := strings.Cut(string(e.Kind), ".")
+		switch {
+		case f.concerns(ctx, e):
+		case e.Request != "" && (waited[e.Request] || f.pending[e.Request]):
+		case subject == "statement" && (saw || f.statements):
+		default:
+			continue
+		}
+		for _, t := range topics(e.Kind) {
+			if !slices.Contains(hint.Topics, t) {
+				hint.Topics = append(hint.Topics, t)
+			}
+		}
+	}
+	if len(hint.Topics) == 0 {
+		return nil
+	}
+	slices.Sort(hint.Topics)
+	select {
+	case out <- hint:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// concerns reports whether an event is of something that the caller may see now.
+func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
+	s, c := f.server, f.caller
+	if c.admin || c.audit || e.Principal == c.who {
+		return true
+	}
+	subject, _, _ := strings.Cut(string(e.Kind), ".")
+	var err error
+	switch {
+	case slices.Contains([]string{"workflow", "principal", "group", "config", "resource", "role", "policy"}, subject):
+		return true // everybody may list these
+	case e.Session != "":
+		_, err = s.findSession(ctx, c, string(e.Session))
+	case e.Grant != "":
+		_, err = s.findGrant(ctx, c, string(e.Grant))
+	default:
+		return false
+	}
+	return err == nil
+}
+
+// still returns what asks, at most once a second, whether who began to read may
+// still: a stream ends with the sign-in that it began with.
+func (s *Server) still(ctx context.Context, level Level) func() error {
+	asked := time.Now()
+	return func() error {
+		if time.Since(asked) < admitEvery {
+			return nil
+		}
+		asked = time.Now()
+		_, err := s.admit(context.WithoutCancel(ctx), level)
+		return err
+	}
+}

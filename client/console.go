@@ -1,0 +1,96 @@
+package client
+
+import "time"
+
+// Hint says that something the caller may see has changed, and where to look; it
+// holds no fact of its own.
+type Hint struct {
+	Position uint64   `json:"position"`
+	Topics   []string `json:"topics" doc:"requests, grants, sessions, statements, workflows, config, people"`
+}
+
+// Resource is something to reach, as it is configured.
+type Resource struct {
+	Name    string            `json:"name"`
+	Type    string            `json:"type"`
+	Account string            `json:"account" doc:"leased or fixed"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Address string            `json:"address,omitempty" doc:"For administrators and auditors"`
+	Roles   []string          `json:"roles" doc:"Of those that the caller may see, what reaches it"`
+	Live    int               `json:"live" doc:"Sessions that live now, of those the caller may see"`
+	Door    string            `json:"door,omitempty" doc:"Where its native clients connect"`
+}
+
+// Role is a role as it is configured.
+type Role struct {
+	Name      string   `json:"name"`
+	About     string   `json:"about,omitempty"`
+	Effect    string   `json:"effect" doc:"In its engine's words, where it reaches something"`
+	Dangers   []string `json:"dangers,omitempty"`
+	May       []string `json:"may"`
+	Never     []string `json:"never,omitempty"`
+	Includes  []string `json:"includes,omitempty"`
+	Excludes  []string `json:"excludes,omitempty"`
+	Longest   string   `json:"longest"`
+	Resources []string `json:"resources" doc:"What it reaches"`
+	Policies  []string `json:"policies" doc:"By which it can be asked for"`
+}
+
+// Reachable says what somebody could reach at a moment.
+type Reachable struct {
+	Person   Person    `json:"person"`
+	At       time.Time `json:"at"`
+	Paths    []Path    `json:"paths"`
+	Position uint64    `json:"position"`
+}
+
+// Insights are the figures of a span of days, oldest first.
+type Insights struct {
+	From    time.Time `json:"from"`
+	Days    []Day     `json:"days"`
+	Causes  []Count   `json:"causes" doc:"Why grants ended"`
+	Roles   []Count   `json:"roles" doc:"The busiest, by grants"`
+	Partial bool      `json:"partial,omitempty" doc:"There was more than is counted"`
+}
+
+// Day is what one day came to.
+type Day struct {
+	Day       string  `json:"day" doc:"2026-03-04, in UTC"`
+	Requests  int     `json:"requests"`
+	Alone     int     `json:"alone" doc:"Granted without anybody's approval"`
+	Approved  int     `json:"approved" doc:"Granted by people"`
+	Refused   int     `json:"refused" doc:"Denied, withdrawn or lapsed"`
+	P50       float64 `json:"p50_s" doc:"Half of the decisions took no longer, in seconds"`
+	P95       float64 `json:"p95_s"`
+	Granted   float64 `json:"granted_min" doc:"Minutes that grants would have lasted"`
+	Used      float64 `json:"used_min" doc:"Minutes that they did"`
+	Cut       int     `json:"cut" doc:"Sessions that did not end by themselves"`
+	Decisions int     `json:"decisions"`
+}
+
+// Count is how often something was.
+type Count struct {
+	Name string `json:"name"`
+	N    int    `json:"n"`
+}
+
+// Facts are what is known about a request besides what it says.
+type Facts struct {
+	Person string `json:"person,omitempty" doc:"The requester's groups"`
+	Usual  string `json:"usual,omitempty" doc:"How long the requester usually used this role: the median of their last grants, from three on"`
+	Facts  []Fact `json:"facts"`
+}
+
+// Fact is one of them, in words.
+type Fact struct {
+	Text string `json:"text"`
+	Warn bool   `json:"warn,omitempty" doc:"It stands out"`
+}
+
+// Screen is what a session's terminal shows.
+type Screen struct {
+	Columns int      `json:"columns"`
+	Rows    int      `json:"rows"`
+	Lines   []string `json:"lines"`
+	Ref     uint64   `json:"ref" doc:"Of the program that shows it"`
+}

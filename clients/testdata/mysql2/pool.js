@@ -1,0 +1,40 @@
+// A pool of mysql2 through a whole grant. Says each step on a line of its own.
+const { Readable } = require('stream');
+const mysql = require('mysql2/promise');
+const say = (...words) => console.log(words.join(' '));
+const [host, port] = process.env.THROUGH.split(' ');
+const options = { host, port: +port, user: process.env.THROUGH_USER, password: process.env.THROUGH_PASSWORD, database: 'shop-db' };
+const code = (e) => e.errno || e.code;
+
+(async () => {
+  const pool = mysql.createPool({ ...options, connectionLimit: 5 });
+  const many = await Promise.all(Array.from({ length: 40 }, (_, i) => pool.execute('SELECT ? + total AS n FROM orders WHERE id = ?', [i, 1 + (i % 20)])));
+  say('prepared', many.reduce((sum, [rows], i) => sum + Number(rows[0].n) - i, 0));
+  const texts = await Promise.all(Array.from({ length: 20 }, (_, i) => pool.query('SELECT total AS n FROM orders WHERE id = ?', [1 + i])));
+  say('texts', texts.reduce((sum, [rows]) => sum + rows[0].n, 0));
+  const one = await pool.getConnection();
+  await one.beginTransaction();
+  await one.execute('INSERT INTO orders (cust, total) VALUES (?, ?)', ['node', 1]);
+  say('refused', await one.query('SELECT * FROM salaries').catch(code), await one.execute('SELECT * FROM salaries WHERE who = ?', ['x']).catch(code));
+  await one.rollback();
+  const [[left]] = await one.query("SELECT COUNT(*) AS n FROM orders WHERE cust = 'node'");
+  say('left', left.n);
+  await one.query('SET @a = 5');
+  await one.connection.promise().reset?.();
+  one.release();
+  const single = await mysql.createConnection(options);
+  say('change user', await single.changeUser({ user: 'root', password: 'x' }).then(() => 'went', code));
+  const file = await mysql.createConnection(options);
+  say('a file', await file.query({ sql: "LOAD DATA LOCAL INFILE 'x' INTO TABLE orders (cust)", infileStreamFactory: () => Readable.from(['canary\n']) }).then(() => 'went', code));
+  const [[alive]] = await file.query('SELECT 1 AS n');
+  say('goes on', alive.n);
+  const big = 'x'.repeat(3 << 20);
+  const [[length]] = await pool.query('SELECT LENGTH(?) AS n', [big]);
+  say('large', length.n);
+  const busy = pool.query('SELECT SLEEP(60)').then(() => 'went through', code);
+  say('ready');
+  say('cut', await busy);
+  await new Promise((r) => setTimeout(r, 500));
+  say('again', await mysql.createConnection(options).then(() => 'let in', (e) => `${e.errno} ${/^Curfew: /.test(e.message)}`));
+  process.exit(0);
+})().catch((e) => { say('broken', e.stack); process.exit(1); });

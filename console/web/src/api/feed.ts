@@ -1,0 +1,69 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
+import { address } from "./client";
+
+export type Link = "live" | "reconnecting" | "offline";
+
+let link: Link = "reconnecting";
+let since = Date.now();
+const listeners = new Set<() => void>();
+
+function set(next: Link): void {
+  if (next === link) return;
+  link = next;
+  since = Date.now();
+  for (const f of listeners) f();
+}
+
+const subscribe = (f: () => void): (() => void) => {
+  listeners.add(f);
+  return () => listeners.delete(f);
+};
+
+/** Whether this page is told of what changes. */
+export function useLink(): Link {
+  return useSyncExternalStore(subscribe, () => link);
+}
+
+/** When it was last known to be. */
+export const lastKnown = (): number => since;
+
+/**
+ * Follows the feed and looks again at what it names. After a break it is taken up
+ * where it broke, and everything is looked at once more: nothing is missed.
+ */
+export function follow(client: QueryClient): () => void {
+  let source: EventSource | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let after = 0;
+  let broken = 0;
+  let gone = false;
+
+  const open = (): void => {
+    const es = new EventSource(address("/feed", { after: after || undefined }));
+    source = es;
+    es.onopen = () => {
+      if (broken > 0) void client.invalidateQueries();
+      broken = 0;
+      set("live");
+    };
+    es.addEventListener("hint", (e) => {
+      const hint = JSON.parse((e as MessageEvent<string>).data) as { position: number; topics: string[] };
+      after = Math.max(after, hint.position);
+      for (const topic of hint.topics) void client.invalidateQueries({ queryKey: [topic] });
+    });
+    es.onerror = () => {
+      es.close();
+      if (gone) return;
+      broken++;
+      set(broken > 3 ? "offline" : "reconnecting");
+      timer = setTimeout(open, Math.min(500 * broken, 5000));
+    };
+  };
+  open();
+  return () => {
+    gone = true;
+    clearTimeout(timer);
+    source?.close();
+  };
+}

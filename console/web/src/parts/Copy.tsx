@@ -1,0 +1,25 @@
+import { Check, Copy as Icon } from "lucide-react";
+import { useState } from "react";
+
+/** A command, with what copies it. */
+export function Copy({ text }: { text: string }) {
+  const [done, set] = useState(false);
+  return (
+    <span className="copy">
+      <code>{text}</code>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={done ? "Copied" : `Copy ${text}`}
+        onClick={() => {
+          void navigator.clipboard.writeText(text).then(() => {
+            set(true);
+            setTimeout(() => set(false), 1500);
+          });
+        }}
+      >
+        {done ? <Check size={15} aria-hidden /> : <Icon size={15} aria-hidden />}
+      </button>
+    </span>
+  );
+}

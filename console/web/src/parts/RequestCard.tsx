@@ -1,0 +1,162 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import { ArrowLeft } from "lucide-react";
+import { useMemo, useState } from "react";
+import { useFacts } from "../api/facts";
+import { acts, useAct, useMe, type Request } from "../api/queries";
+import { Button } from "./Button";
+import { clock, duration, millis, plain, span } from "./format";
+import { Ago } from "./Fuse";
+import { useKeys } from "./keys";
+import { useNow } from "./now";
+import { Sure } from "./Sure";
+import { say } from "./Toasts";
+import { Avatar, Quote, Status } from "./Who";
+
+/** Checks that say nothing where they hold: they are there for who wants to see all. */
+const always = /^(needs somebody who is not disabled|needs a resource that the role reaches|needs a reason|needs no role that excludes it|needs people who can give|needs a start within .*: as soon as|at any time: no hours set|needs no freeze: no freeze)/;
+
+const sayCheck = (c: string): string => c.replace(/^needs /, "");
+
+/** What a person decides by, in the order in which it matters. */
+export function RequestCard({ request: r }: { request: Request }) {
+  const me = useMe();
+  const facts = useFacts(r.id);
+  const pending = r.status === "pending";
+  const own = me.data?.id === r.principal;
+  const withdraw = useAct(acts.withdraw);
+  const usual = (r.checks ?? []).filter((c) => always.test(c));
+  const shown = (r.checks ?? []).filter((c) => !always.test(c));
+  return (
+    <article className="request">
+      <div className="request-body">
+        <Link to="/requests" search={(s: Record<string, string | undefined>) => ({ tab: s.tab })} className="back"><ArrowLeft size={16} aria-hidden /> Requests</Link>
+        <header className="request-head">
+          <Avatar name={r.who} />
+          <div>
+            <p><b>{plain(r.who)}</b>{facts.data?.person ? <span className="muted"> {facts.data.person}</span> : null}</p>
+            <p className="muted">asked <Ago at={r.asked} /> ago{r.from ? `, by ${r.from}` : ""} {pending ? null : <Status of={r.status} />}</p>
+          </div>
+        </header>
+        <h2 className="request-title">{plain(r.title)}</h2>
+        <p className="muted">Role <code>{r.role}</code>: {plain(r.effect)}.{r.extends ? " It is more time for a grant that lives." : ""}</p>
+        {r.dangers?.length ? <ul className="dangers">{r.dangers.map((d, i) => <li key={i}>{plain(d)}</li>)}</ul> : null}
+        {r.reason ? <Quote text={r.reason} /> : null}
+        <div className="two">
+          <section className="card" aria-labelledby="card-found">
+            <h3 id="card-found">What the policy found</h3>
+            <ul className="checks">
+              {shown.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}
+              {r.workflow ? <li className="yes">for {plain(r.workflow)}</li> : null}
+              {r.votes?.map((v, i) => <li key={`v${i}`} className="yes">{plain(v.by)} approved, {clock(v.at)}{v.for !== r.for ? `, for ${duration(v.for)}` : ""}</li>)}
+              {pending ? (
+                <li className="wait"><b>{r.may_decide ? "Waiting for you" : "Waiting"}</b>{r.waiting?.length ? `: ${r.waiting.map(plain).join(" or ")}` : ""}</li>
+              ) : null}
+            </ul>
+            {usual.length ? (
+              <details><summary>and {usual.length} more that hold</summary><ul className="checks">{usual.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}</ul></details>
+            ) : null}
+            {r.sentence ? <p className="muted small">{plain(r.sentence)}</p> : null}
+          </section>
+          <section className="card" aria-labelledby="card-usual">
+            <h3 id="card-usual">What usually happens</h3>
+            {facts.data ? (
+              <ul className="checks">{facts.data.facts?.map((f, i) => <li key={i} className={f.warn ? "odd" : "yes"}>{plain(f.text)}</li>)}</ul>
+            ) : <p className="muted">{facts.error ? "It cannot be said now." : " "}</p>}
+          </section>
+        </div>
+        <When request={r} />
+        {!pending && r.decided_by ? (
+          <section className="card"><h3>Decided</h3><p>{plain(r.decided_by)}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</p>{r.grant ? <Link to="/audit" search={{ q: `grant:${r.grant}` }} className="small">what became of it</Link> : null}</section>
+        ) : null}
+      </div>
+      {pending ? (
+        <footer className="request-acts">
+          {r.may_decide ? <Decide request={r} /> : own ? (
+            <Button busy={withdraw.isPending} onClick={() => withdraw.mutate(r.id, { onSuccess: () => say("Withdrawn.") })}>Withdraw</Button>
+          ) : <p className="muted">You do not decide this: {r.why_not ?? "it is for others."}</p>}
+        </footer>
+      ) : null}
+    </article>
+  );
+}
+
+/** The day, what is asked of it, and now. */
+function When({ request: r }: { request: Request }) {
+  const now = useNow();
+  const d = millis(r.for);
+  const start = r.start ? Math.max(Date.parse(r.start), now) : now;
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  const at = (t: number): number => Math.min(100, Math.max(0, ((t - midnight) / 86_400_000) * 100));
+  const pending = r.status === "pending";
+  return (
+    <section className="card" aria-labelledby="card-when">
+      <h3 id="card-when">When</h3>
+      {pending ? (
+        <svg className="day" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden focusable="false">
+          <rect className="day-rest" width="100" height="10" />
+          <rect className="day-asked" x={at(start)} width={Math.max(0.8, at(start + d) - at(start))} y="1.5" height="7" />
+          <rect className="day-now" x={at(now)} width="0.25" height="10" />
+        </svg>
+      ) : null}
+      {pending ? <div className="day-hours tiny muted num" aria-hidden><span>00:00</span><span>06:00</span><span>12:00</span><span>18:00</span><span>24:00</span></div> : null}
+      {pending ? (
+        <p className="muted">
+          {r.start ? `Starts ${clock(r.start)}` : "Starts when you approve"}. Ends <b className="strong num">{clock(new Date(start + d))}</b>, then the session is cut{r.account === "leased" ? " and the temporary account is dropped" : ""}. This request lapses at {clock(r.lapses)} if nobody answers.
+        </p>
+      ) : <p className="muted">{duration(r.for)} were asked for {clock(r.asked)}.</p>}
+    </section>
+  );
+}
+
+const refusals = ["Not now", "A smaller role does it", "Talk to me first"];
+
+/** Approve for so long, approve and watch, or deny. */
+function Decide({ request: r }: { request: Request }) {
+  const go = useNavigate();
+  const facts = useFacts(r.id);
+  const [time, setTime] = useState(r.for);
+  const [doing, setDoing] = useState<"" | "approve" | "watch" | "deny">("");
+  const approve = useAct(acts.approve);
+  const deny = useAct(acts.deny);
+  const revoke = useAct(acts.revoke);
+  const usual = facts.data?.usual;
+  const options: { value: string; note: string }[] = [];
+  for (const o of [{ value: "15m0s", note: "" }, ...(usual ? [{ value: usual, note: "usual" }] : []), { value: r.for, note: "asked" }]) {
+    if (millis(o.value) <= millis(r.for) && !options.some((x) => millis(x.value) === millis(o.value))) options.push(o);
+    else if (o.note === "asked") options.forEach((x) => { if (millis(x.value) === millis(o.value)) x.note = "asked"; });
+  }
+  const keys = useMemo(() => ({ a: () => setDoing("approve"), d: () => setDoing("deny") }), []);
+  useKeys(keys);
+
+  const yes = (passphrase: string): Promise<void> =>
+    approve.mutateAsync({ id: r.id, digest: r.digest, passphrase, ...(time === r.for ? {} : { for: time }) }).then((x) => {
+      const grant = x.grant;
+      say(x.status === "approved" ? `${r.who} may use ${r.role} on ${r.resource} for ${duration(time)}.` : "Your approval counts; it takes more.", {
+        undo: grant ? () => revoke.mutate({ id: grant, why: "the approval was undone" }, { onSuccess: () => say("Undone: it has ended.") }) : undefined,
+      });
+      if (doing === "watch" && grant) void go({ to: "/live", search: { grant } });
+    });
+
+  return (
+    <>
+      <Button kind="main" hint="A" onClick={() => setDoing("approve")}>Approve for {duration(time)}</Button>
+      {options.length > 1 ? (
+        <div className="segments" role="group" aria-label="For how long">
+          {options.map((o) => (
+            <button type="button" key={o.value} className="segment-button" aria-pressed={millis(time) === millis(o.value)} onClick={() => setTime(o.value)}>
+              {span(millis(o.value))}{o.note ? <small>{o.note}</small> : null}
+            </button>
+          ))}
+        </div>
+      ) : null}
+      <Button onClick={() => setDoing("watch")}>Approve and watch</Button>
+      <Button kind="bad" className="push" hint="D" onClick={() => setDoing("deny")}>Deny…</Button>
+      <Sure open={doing === "approve" || doing === "watch"} onClose={() => setDoing("")} title={`Approve for ${duration(time)}?`} verb="Approve" passphrase run={({ passphrase }) => yes(passphrase)}>
+        <p>{plain(r.title)}</p>
+        {doing === "watch" ? <p className="muted small">Their session opens before you as soon as it begins.</p> : null}
+      </Sure>
+      <Sure open={doing === "deny"} onClose={() => setDoing("")} title={`Deny ${r.who}?`} verb="Deny" bad passphrase askWhy reasons={refusals}
+        run={({ why, passphrase }) => deny.mutateAsync({ id: r.id, why, passphrase }).then(() => say(`Denied. ${r.who} is told.`))} />
+    </>
+  );
+}

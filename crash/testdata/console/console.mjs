@@ -1,0 +1,227 @@
+// Drives the console in Chromium: two browsers at once, by keyboard where a person would,
+// axe on every page in both themes, and whatever the page's policy refused. Its one
+// argument is JSON; it asks its parent for what only that can do, a line each way.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const given = JSON.parse(process.argv[2]); // base, chromium, modules, shots, people, resource, role
+const require = createRequire(join(given.modules, "x.js"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+mkdirSync(given.shots, { recursive: true });
+
+const faults = [];
+const fault = (text) => { faults.push(text); console.log(`FAULT ${text}`); };
+const check = (ok, text) => { if (!ok) fault(text); };
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const parent = async (what) => { console.log(`DO ${what}`); const { value } = await lines.next(); return value; };
+
+const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+
+async function person(name, options = {}) {
+  const ctx = await browser.newContext({ viewport: { width: 1360, height: 820 }, colorScheme: "light", ...options });
+  ctx.setDefaultTimeout(20_000);
+  await ctx.addInitScript(() => document.addEventListener("securitypolicyviolation", (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`)));
+  const p = await ctx.newPage();
+  p.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_NETWORK|status of (4\d\d|502)/.test(m.text())) fault(`${name} at ${p.url()}: ${m.text()}`); });
+  p.on("pageerror", (e) => fault(`${name} at ${p.url()}: ${e.message}`));
+  p.on("dialog", (d) => { fault(`${name}: a script of a stranger ran: ${d.message()}`); void d.dismiss(); });
+  await p.goto(`${given.base}/sign-in?next=/requests`);
+  await p.fill('input[name="email"]', given.people[name].email);
+  await p.fill('input[name="passphrase"]', given.people[name].passphrase);
+  await p.keyboard.press("Enter");
+  await p.waitForURL((u) => u.pathname === "/requests");
+  await p.getByRole("heading", { name: "Requests", exact: true }).waitFor();
+  return p;
+}
+
+const read = async (p, path) => p.evaluate(async (at) => (await fetch(`/api/v1${at}`)).json(), path);
+
+async function accessible(p, what) {
+  await p.evaluate(axe);
+  const found = await p.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  for (const v of found.violations) fault(`axe at ${what}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map((n) => `${n.html.slice(0, 120)} ${n.failureSummary?.split("\n")[1] ?? ""}`).join(" | ")}`);
+}
+
+/** Every page, in both themes and both widths: axe in each theme, nothing wider than the window, a picture. */
+async function everyPage(p, pages, tag) {
+  for (const scheme of ["light", "dark"]) {
+    for (const [width, height] of [[1360, 820], [390, 844]]) {
+      await p.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await p.setViewportSize({ width, height });
+      for (const path of pages) {
+        await p.goto(given.base + path);
+        await p.waitForLoadState("load");
+        await p.waitForTimeout(300);
+        const name = `${tag}${path.replace(/[^a-z0-9]+/gi, "_")}-${scheme}-${width}`;
+        await p.screenshot({ path: join(given.shots, `${name}.png`) });
+        if ((scheme === "light") === (width === 1360)) await accessible(p, name);
+        const over = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        check(over <= 0, `${name} is ${over} pixels wider than the window`);
+      }
+    }
+  }
+  await p.emulateMedia({ colorScheme: "light", reducedMotion: "no-preference" });
+  await p.setViewportSize({ width: 1360, height: 820 });
+}
+
+const focused = (p) => p.evaluate(() => document.activeElement?.textContent || document.activeElement?.getAttribute("aria-label") || document.activeElement?.tagName);
+
+// 1. Nobody gets in without a sign-in, and comes back to where they wanted to go.
+{
+  const ctx = await browser.newContext();
+  const p = await ctx.newPage();
+  await p.goto(`${given.base}/sessions?status=live`);
+  await p.waitForURL((u) => u.pathname === "/sign-in");
+  check(new URL(p.url()).searchParams.get("next") === "/sessions?status=live", `sign-in does not lead back: ${p.url()}`);
+  await ctx.close();
+}
+
+const alice = await person("alice");
+const dana = await person("dana");
+
+// 2. Alice asks, in her browser; what she says cannot act in Dana's.
+const words = `<img src=x onerror=alert(1)> "refunds" \u202egnihton ${given.canary}`;
+await alice.goto(`${given.base}/access`);
+await alice.getByRole("button", { name: "Ask…" }).first().waitFor();
+await alice.locator(".offer", { hasText: given.role }).getByRole("button", { name: "Ask…" }).click();
+await alice.getByRole("dialog").getByLabel("Why").fill(words);
+await dana.evaluate(() => {
+  globalThis.seen = 0;
+  new MutationObserver(() => { if (!globalThis.seen && document.querySelector(".request-row")) globalThis.seen = Date.now(); }).observe(document.body, { subtree: true, childList: true });
+});
+const asked = alice.waitForResponse((r) => r.url().endsWith("/api/v1/requests") && r.request().method() === "POST");
+await alice.getByRole("dialog").getByRole("button", { name: "Ask", exact: true }).click();
+const answer = await asked;
+check(answer.ok(), `asking: ${answer.status()} ${await answer.text()}`);
+const at = Date.now();
+await dana.locator(".request-row").waitFor();
+const lag = (await dana.evaluate(() => globalThis.seen)) - at;
+console.log(`FIGURE an event is on another person’s screen ${lag} ms after its answer`);
+check(lag < 3000, `the request was on Dana's screen after ${lag} ms`);
+await dana.getByText(given.canary).first().waitFor();
+const shown = await dana.locator(".quote").textContent();
+check(shown.includes("\\u202e") && shown.includes("<img src=x"), `the reason is shown as ${shown}`);
+await dana.screenshot({ path: join(given.shots, "card.png") });
+
+// 3. By keyboard alone: to the request, approve, passphrase; a wrong one first.
+await dana.goto(`${given.base}/`);
+await dana.getByRole("heading", { name: "Needs you" }).waitFor();
+await dana.keyboard.press("g");
+await dana.keyboard.press("r");
+await dana.waitForURL((u) => u.pathname === "/requests");
+await dana.locator(".request-title").waitFor();
+await dana.keyboard.press("j");
+await dana.keyboard.press("a");
+await dana.getByRole("dialog").waitFor();
+check(/passphrase/i.test((await dana.evaluate(() => document.activeElement?.closest("label")?.textContent)) ?? ""), `the focus is not in the passphrase: ${await focused(dana)}`);
+await dana.keyboard.type("not my passphrase");
+await dana.keyboard.press("Enter");
+await dana.getByRole("dialog").getByRole("alert").waitFor();
+await accessible(dana, "the dialog of a decision, refused");
+await dana.keyboard.type(given.people.dana.passphrase);
+await dana.keyboard.press("Enter");
+await dana.getByRole("dialog").waitFor({ state: "detached" });
+const grant = await (async () => {
+  for (let i = 0; i < 100; i++) {
+    const g = (await read(alice, "/grants?status=active")).items?.[0];
+    if (g) return g;
+    await alice.waitForTimeout(100);
+  }
+})();
+check(grant?.role === given.role, `Alice holds ${JSON.stringify(grant)}`);
+await alice.goto(`${given.base}/access`);
+await alice.locator(".fuse").first().waitFor();
+
+// 4. She works; Dana watches from the first statement, cuts with a reason, and sees that it is gone.
+const credential = await alice.evaluate(async (id) => {
+  const me = await (await fetch("/api/v1/me")).json();
+  return (await fetch(`/api/v1/grants/${id}/credential`, { method: "POST", headers: { "Content-Type": "application/json", "Curfew-CSRF": me.csrf }, body: "{}" })).json();
+}, grant.id);
+const psql = spawn("psql", ["-X", "-v", "ON_ERROR_STOP=0"], { env: { ...process.env, PGHOST: credential.host, PGPORT: String(credential.port), PGUSER: credential.user, PGPASSWORD: credential.password, PGDATABASE: credential.database, PGSSLMODE: "prefer", PGAPPNAME: "<b>psql</b>" }, stdio: ["pipe", "pipe", "pipe"] });
+let said = "";
+psql.stdout.on("data", (b) => { said += b; });
+psql.stderr.on("data", (b) => { said += b; });
+const gone = new Promise((r) => psql.on("exit", r));
+psql.stdin.write("SELECT 'the first <script>alert(2)</script>';\n");
+await dana.goto(`${given.base}/live`);
+await dana.getByRole("link", { name: "Watch" }).first().click();
+await dana.waitForURL((u) => u.pathname.startsWith("/sessions/"));
+await dana.getByText("the first <script>alert(2)</script>").first().waitFor();
+psql.stdin.write("SELECT count(*) FROM refunds;\n");
+await dana.getByText("SELECT count(*) FROM refunds").first().waitFor();
+await dana.screenshot({ path: join(given.shots, "watching.png") });
+await accessible(dana, "a session that lives");
+psql.stdin.write("SELECT pg_sleep(600);\n");
+await dana.getByText("pg_sleep").first().waitFor();
+await dana.keyboard.press("Escape");
+await dana.locator("main").focus();
+await dana.keyboard.press("x");
+await dana.getByRole("dialog").getByLabel(/Why/).fill("wrong cluster");
+const cutAt = Date.now();
+await dana.getByRole("dialog").getByRole("button", { name: "Cut now" }).click();
+await gone;
+console.log(`FIGURE from the click on Cut now to psql's end: ${Date.now() - cutAt} ms`);
+check(/wrong cluster|cut/.test(said), `psql was told: ${said.slice(-400)}`);
+await dana.getByText("verified gone at the target").waitFor();
+await dana.screenshot({ path: join(given.shots, "cut.png") });
+
+// 5. The gateway is restarted while the page is open: it takes the feed up again and misses nothing.
+await dana.goto(`${given.base}/requests`);
+await dana.getByRole("status").filter({ hasText: /^live$/ }).first().waitFor();
+await parent("stop");
+await dana.locator(".link-state.reconnecting, .link-state.offline").waitFor();
+await dana.screenshot({ path: join(given.shots, "offline.png") });
+await accessible(dana, "a page whose gateway is away");
+await parent("start");
+await parent("ask"); // worker two asks, by the API, before the page is back or after: it must be there
+await dana.locator(".request-row", { hasText: given.people.worker.name }).waitFor();
+await dana.getByRole("status").filter({ hasText: /^live$/ }).first().waitFor();
+
+// 6. Another person's things, by address, and a change that does not come from a page of ours.
+const stranger = await person("stranger");
+const session = (await read(dana, "/sessions?scope=all")).items[0];
+for (const path of [`/sessions/${session.id}`, `/sessions/${session.id}/transcript`, `/requests/${grant.request}`]) {
+  const status = await stranger.evaluate(async (a) => (await fetch(`/api/v1${a}`)).status, path);
+  check(status === 404, `a stranger gets ${status} at ${path}`);
+}
+await stranger.goto(`${given.base}/sessions/${session.id}`);
+await stranger.getByRole("alert").waitFor();
+await accessible(stranger, "a page that one may not see");
+const forged = await alice.evaluate(async () => (await fetch("/api/v1/sign-out-everywhere", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" })).status);
+check(forged === 403, `a change without the page's own word: ${forged}`);
+
+// 7. The palette, and every page.
+await dana.keyboard.press("Control+k");
+await dana.getByRole("dialog").waitFor();
+await dana.keyboard.type("insights");
+await dana.keyboard.press("Enter");
+await dana.waitForURL((u) => u.pathname === "/insights");
+await dana.keyboard.press("Control+k");
+await dana.getByRole("dialog").waitFor();
+await accessible(dana, "the palette");
+await dana.keyboard.press("Escape");
+await dana.locator("main").focus();
+await dana.keyboard.press("?");
+await dana.getByRole("dialog").waitFor();
+await accessible(dana, "the sheet of keys");
+await dana.keyboard.press("Escape");
+const pages = ["/", "/requests", "/requests?tab=all", "/access", "/live", "/sessions", `/sessions/${session.id}`, "/sessions?words=refunds", "/map", "/audit", "/insights", "/resources", "/roles", "/policies", "/people", "/settings", "/nowhere"];
+await everyPage(dana, pages, "dana");
+await everyPage(stranger, ["/", "/requests", "/access", "/live", "/sessions", "/map", "/resources", "/audit"], "empty");
+
+// 8. At 200 %, and at 320 pixels: nothing is lost.
+await dana.setViewportSize({ width: 320, height: 640 });
+for (const path of ["/", "/requests", "/sessions", "/map", "/policies"]) {
+  await dana.goto(given.base + path);
+  await dana.waitForTimeout(300);
+  const over = await dana.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  check(over <= 0, `${path} at 320 pixels is ${over} too wide`);
+}
+
+await browser.close();
+console.log(faults.length ? `FAULTS ${faults.length}` : "WELL");
+process.exit(faults.length ? 1 : 0);
