@@ -111,6 +111,10 @@ func (h *handler) browser(w http.ResponseWriter, r *http.Request, c *caller, nam
 	if err == nil {
 		err = h.meant(r)
 	}
+	if err == nil && r.Header.Get("Service-Worker") != "" {
+		// It would see the codes of those who come in, answer in our pages' place, and outlive the access.
+		err = curfew.Errorf(curfew.Denied, "no application installs a service worker here").WithRule("request.worker")
+	}
 	if err != nil {
 		problem(w, r, statusOf(err), err)
 		return

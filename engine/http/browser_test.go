@@ -283,6 +283,18 @@ func TestPagesOfOtherOriginsDoNothingWithACookie(t *testing.T) {
 	}
 }
 
+// A service worker would see the codes of those who come in, and answer for us.
+func TestNoServiceWorkerIsInstalled(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpworker", a, withBrowsers)
+	x := newTab(t, w, w.Grant("look", time.Hour).Principal)
+	x.enter()
+	res, text := x.send("GET", "/sw.js", "Service-Worker", "script", "Sec-Fetch-Dest", "serviceworker", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "same-origin")
+	if res.StatusCode != 403 || !strings.Contains(text, "request.worker") || len(a.asked) != 0 {
+		t.Errorf("%s %s", res.Status, text)
+	}
+}
+
 // What is ours stays here, and what looks like ours does not come in from behind.
 func TestOurCookiesGoNoFurther(t *testing.T) {
 	a := newApp(t)
