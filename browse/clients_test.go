@@ -254,6 +254,10 @@ func TestAHostilePageDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	worker := c.do(act{Do: "eval", Who: who, Text: `navigator.serviceWorker.register("/sw.js").then(() => "registered", (e) => e.name)`})
+	if string(worker.Value) == `"registered"` {
+		t.Error("the application installs a service worker")
+	}
 	before := c.cookies(who)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -408,3 +408,16 @@ func TestFilesOfTheConsole(t *testing.T) {
 		t.Error("files without a page are taken")
 	}
 }
+
+func TestDurationsAsPeopleTypeThem(t *testing.T) {
+	for in, want := range map[string]string{"30m0s": "30m", "1h0m0s": "1h", "1h30m0s": "1h30m", "45s": "45s", "1m30s": "1m30s", "10h0m0s": "10h"} {
+		if got := typed(in); got != want {
+			t.Errorf("%s is typed %s, want %s", in, got, want)
+		}
+		a, err1 := time.ParseDuration(in)
+		b, err2 := time.ParseDuration(typed(in))
+		if err1 != nil || err2 != nil || a != b {
+			t.Errorf("%s and %s: %v %v", in, typed(in), err1, err2)
+		}
+	}
+}

@@ -28,16 +28,33 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"clean": func(s string) string { return say.Clean(s, mostText) },
 	"clock": func(t time.Time) string { return t.Local().Format("Mon 2 Jan 15:04 MST") },
 	"away":  away,
-	"for":   func(s string) string { return spoken(s) },
+	"for":   spoken,
+	"typed": typed,
 }).ParseFS(pages, "pages/*.html"))
 
 // away is how far a moment is from now, in words.
 func away(t time.Time) string {
 	d := time.Until(t)
-	if d < 0 {
-		return say.Long(-d.Round(time.Second)) + " ago"
+	unit := time.Second
+	if d > 2*time.Minute || d < -2*time.Minute {
+		unit = time.Minute
 	}
-	return "in " + say.Long(d.Round(time.Second))
+	if d < 0 {
+		return say.Long(-d.Round(unit)) + " ago"
+	}
+	return "in " + say.Long(d.Round(unit))
+}
+
+// typed is a duration as people type it: 30m, not 30m0s.
+func typed(s string) string {
+	s = strings.TrimSuffix(s, "m0s")
+	if h, ok := strings.CutSuffix(s, "h0"); ok {
+		return h + "h"
+	}
+	if s != "" && strings.Trim(s[len(s)-1:], "0123456789") == "" {
+		s += "m"
+	}
+	return s
 }
 
 // spoken is a duration as people say it.

@@ -114,6 +114,9 @@ func (r *running) appsURL() string {
 
 // browsers say where people's browsers find everything.
 func (r *running) browsers() (gateway.Browsers, error) {
-	b := gateway.Browsers{Console: r.consoleURL(), Apps: r.appsURL(), Names: append([]string{"localhost"}, append(r.certs.names, r.opt.names...)...)}
+	b := gateway.Browsers{Console: r.consoleURL(), Apps: r.appsURL(), Names: []string{"localhost"}}
+	for _, name := range append(append([]string(nil), r.certs.names...), r.opt.names...) {
+		b.Names = append(b.Names, strings.TrimPrefix(name, "*.")) // a certificate may be for all names below
+	}
 	return b, apart(b.Console, b.Apps)
 }

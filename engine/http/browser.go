@@ -68,11 +68,10 @@ func navigates(r *http.Request) bool {
 	return r.Method == http.MethodGet && (mode == "navigate" || mode == "") && (dest == "document" || dest == "") && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-func (h *handler) origin(r *http.Request) string {
-	if h.secure {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
+// own reports whether an origin is the application's own. Where we speak plain, what
+// ends TLS before us may have been asked by https.
+func (h *handler) own(r *http.Request, origin string) bool {
+	return origin == "https://"+r.Host || !h.secure && origin == "http://"+r.Host
 }
 
 // meant refuses what a page of another origin has somebody's browser send with our
@@ -80,7 +79,7 @@ func (h *handler) origin(r *http.Request) string {
 // Applications beside each other are one site to browsers, so that is no excuse.
 func (h *handler) meant(r *http.Request) error {
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
-	own := origin == h.origin(r)
+	own := h.own(r, origin)
 	fine := false
 	switch {
 	case headerHas(r.Header, "Connection", "upgrade") || r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect:
@@ -111,6 +110,10 @@ func (h *handler) browser(w http.ResponseWriter, r *http.Request, c *caller, nam
 	}
 	if err == nil {
 		err = h.meant(r)
+	}
+	if err == nil && r.Header.Get("Service-Worker") != "" {
+		// It would see the codes of those who come in, answer in our pages' place, and outlive the access.
+		err = curfew.Errorf(curfew.Denied, "no application installs a service worker here").WithRule("request.worker")
 	}
 	if err != nil {
 		problem(w, r, statusOf(err), err)

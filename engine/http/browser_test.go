@@ -256,7 +256,8 @@ func TestPagesOfOtherOriginsDoNothingWithACookie(t *testing.T) {
 		{"another site's form", "POST", "/mark/x", []string{"Origin", "http://evil.test", "Sec-Fetch-Site", "cross-site"}, false},
 		{"a sibling application's form", "POST", "/mark/x", []string{"Origin", "http://live.apps.test", "Sec-Fetch-Site", "same-site"}, false},
 		{"another port's form", "POST", "/mark/x", []string{"Origin", adminAt + ":81", "Sec-Fetch-Site", "same-site"}, false},
-		{"another scheme's form", "POST", "/mark/x", []string{"Origin", "https://admin.apps.test"}, false},
+		{"its own form, where something before us ends TLS", "POST", "/mark/a", []string{"Origin", "https://admin.apps.test", "Sec-Fetch-Site", "same-origin"}, true},
+		{"another scheme's form", "POST", "/mark/x", []string{"Origin", "ftp://admin.apps.test"}, false},
 		{"a sandboxed frame's form", "POST", "/mark/x", []string{"Origin", "null", "Sec-Fetch-Site", "cross-site"}, false},
 		{"a form of nobody knows whom", "POST", "/mark/x", nil, false},
 		{"a null origin alone", "POST", "/mark/x", []string{"Origin", "null"}, false},
@@ -279,6 +280,18 @@ func TestPagesOfOtherOriginsDoNothingWithACookie(t *testing.T) {
 		if (res.StatusCode == http.StatusOK) != c.ok || asked != c.ok || !c.ok && !strings.Contains(text, "request.origin") {
 			t.Errorf("%s: %s, the application asked: %v, %s", c.name, res.Status, asked, text)
 		}
+	}
+}
+
+// A service worker would see the codes of those who come in, and answer for us.
+func TestNoServiceWorkerIsInstalled(t *testing.T) {
+	a := newApp(t)
+	w := worldOf(t, "httpworker", a, withBrowsers)
+	x := newTab(t, w, w.Grant("look", time.Hour).Principal)
+	x.enter()
+	res, text := x.send("GET", "/sw.js", "Service-Worker", "script", "Sec-Fetch-Dest", "serviceworker", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "same-origin")
+	if res.StatusCode != 403 || !strings.Contains(text, "request.worker") || len(a.asked) != 0 {
+		t.Errorf("%s %s", res.Status, text)
 	}
 }
 

@@ -201,6 +201,11 @@ func (r rule) text() string {
 	if r.methods != nil {
 		words = strings.ToLower(strings.Join(r.methods, ", "))
 	}
+	for _, short := range []string{"read", "write"} { // as one writes them
+		if methods, _ := methodsOf(short); slices.Equal(r.methods, methods) {
+			words = short
+		}
+	}
 	return words + " /" + strings.Join(r.pattern, "/")
 }
 
@@ -216,7 +221,7 @@ func (p permission) effect() (effect string, dangers []string) {
 			dangers = append(dangers, "delete under /"+strings.Join(r.pattern, "/"))
 		}
 	}
-	effect = "ask the application for " + strings.Join(parts, "; ")
+	effect = strings.Join(parts, "; ")
 	if len(p.never) > 0 {
 		var never []string
 		for _, r := range p.never {

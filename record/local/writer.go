@@ -71,12 +71,12 @@ func (w *writer) Write(it record.Item) error {
 		it.At = now.UTC()
 	}
 	w.mu.Lock()
-	if w.err == nil && w.closed {
-		w.err = curfew.Errorf(curfew.Unavailable, "the recording of %s is closed", w.head.Session)
-	}
-	if w.err != nil {
-		defer w.mu.Unlock()
-		return w.err
+	if err := w.err; err != nil || w.closed {
+		w.mu.Unlock()
+		if err == nil { // it is no failure of the recording, which may still be on its way to the disk
+			err = curfew.Errorf(curfew.Unavailable, "the recording of %s is closed", w.head.Session)
+		}
+		return err
 	}
 	if len(w.fresh) == 0 {
 		w.freshAt = now

@@ -167,3 +167,30 @@ func TestAFailedJournalIsHeard(t *testing.T) {
 		t.Error("it hears of it twice")
 	}
 }
+
+// What comes after the end does not spoil an end that is still on its way to the disk.
+func TestWrittenAfterTheEnd(t *testing.T) {
+	s, _ := driven(t)
+	w := create(t, s)
+	if err := w.Write(record.Item{Kind: record.Statement, Ref: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.step()
+	done := make(chan error)
+	go func() { done <- w.Close(record.Item{Kind: record.Closed}) }()
+	for closed := false; !closed; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		closed = w.closed
+		w.mu.Unlock()
+	}
+	if err := w.Write(record.Item{Kind: record.Outcome, Ref: 1}); curfew.CodeOf(err) != curfew.Unavailable {
+		t.Errorf("late: %v", err)
+	}
+	s.step()
+	if err := <-done; err != nil {
+		t.Errorf("the end: %v", err)
+	}
+	if o := look(s, w.head.Session); !o.closed || o.fault != "" || o.items != 2 {
+		t.Errorf("%+v", o)
+	}
+}

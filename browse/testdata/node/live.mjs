@@ -18,6 +18,11 @@ const server = createServer((req, res) => {
     res.on("close", () => clearInterval(tick));
     return;
   }
+  if (url.pathname === "/sw.js") {
+    res.writeHead(200, { "Content-Type": "text/javascript" });
+    res.end("self.addEventListener('fetch', () => {});");
+    return;
+  }
   res.writeHead(200, { "Content-Type": "text/html" });
   res.end(`<!doctype html><title>live</title><h1>Live ${req.method} ${url.pathname}</h1><pre>${JSON.stringify(req.headers).replaceAll("<", "&lt;")}</pre>`);
 });
