@@ -29,7 +29,7 @@ var floors = map[string]float64{
 	"lease": 3.5, "retention": 3.5,
 	"session": 3.7,
 	"engine":  4, "identity": 4.1,
-	"engine/postgres/judge": 4.9, "engine/mysql/judge": 4.9, "engine/postgres": 5, "engine/ssh": 5, "engine/mysql": 5, "engine/http": 5, "engine/toyline": 5, "engine/tcp": 5,
+	"engine/postgres/judge": 4.9, "engine/mysql/judge": 4.9, "engine/postgres": 5, "engine/ssh": 5, "engine/mysql": 5, "engine/http": 5, "engine/toyline": 5, "engine/toycall": 5, "engine/tcp": 5,
 	"client":  6.1,
 	"gateway": 6.3, "api": 6.3, "metrics": 6.3,
 	"console": 6.4,
