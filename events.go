@@ -18,6 +18,8 @@ const (
 	KindPrincipalEnabled   Kind = "principal.enabled"
 	KindPrincipalSignedOut Kind = "principal.signed_out"
 	KindPassphraseSet      Kind = "passphrase.set"
+	KindPasskeyAdded       Kind = "passkey.added"
+	KindPasskeyRemoved     Kind = "passkey.removed"
 	KindTokenIssued        Kind = "token.issued"
 	KindTokenWithdrawn     Kind = "token.withdrawn"
 	KindLinkIssued         Kind = "link.issued"
@@ -167,6 +169,19 @@ type (
 		By Principal `json:"by,omitempty"`
 	}
 
+	// PasskeyAdded gives a person a key that decides. Every further one was agreed to by
+	// the touch of one that they had.
+	PasskeyAdded struct {
+		Passkey Passkey `json:"passkey"`
+		Touch   *Touch  `json:"touch,omitempty"` // nil: their first
+	}
+	// PasskeyRemoved takes it away, by the touch of one that the person has.
+	PasskeyRemoved struct {
+		ID        []byte    `json:"id"`
+		Principal Principal `json:"principal"`
+		Touch     *Touch    `json:"touch"`
+	}
+
 	// PlanProposed is a change of configuration that waits for a second person.
 	PlanProposed struct {
 		Plan    PlanID      `json:"plan"`
@@ -182,6 +197,8 @@ type (
 		Plan PlanID    `json:"plan"`
 		By   Principal `json:"by,omitempty"`
 		Why  string    `json:"why,omitempty"`
+		// Touch is by what they decided, where they have a passkey; else, by a passphrase.
+		Touch *Touch `json:"touch,omitempty"`
 	}
 	// ConfigApplied heads the changes that follow it in the same batch.
 	ConfigApplied struct {
@@ -273,6 +290,7 @@ type (
 		Digest  []byte        `json:"digest,omitempty"` // of the request that was shown
 		Why     Sealed        `json:"why,omitempty"`
 		Cause   Cause         `json:"cause,omitempty"`
+		Touch   *Touch        `json:"touch,omitempty"` // as in PlanActed
 	}
 
 	// GrantApproved makes a grant whose clock has not started.
@@ -392,6 +410,7 @@ type (
 		Digest    []byte      `json:"digest,omitempty"` // of what was shown
 		Why       Sealed      `json:"why,omitempty"`
 		Cause     Cause       `json:"cause,omitempty"`
+		Touch     *Touch      `json:"touch,omitempty"` // as in PlanActed
 	}
 
 	// LeasePlanned writes an account down before it is made.

@@ -20,7 +20,7 @@ const module = "github.com/curfewhq/curfew"
 // listed (an adapter) stands one step above it.
 var floors = map[string]float64{
 	".":        0,
-	"schedule": 1.1, "quorum": 1.1, "seal": 1.1, "screen": 1.1,
+	"schedule": 1.1, "passkey": 1.1, "quorum": 1.1, "seal": 1.1, "screen": 1.1,
 	"policy": 1.3, "say": 1.3,
 	"ledger": 2.1, "shelf": 2.1, "deadline": 2.1,
 	"vault": 2.3, "config": 2.3,

@@ -82,8 +82,9 @@ func (c Propose) decide(st *State, now time.Time) ([]Fact, error) {
 // Agree lets a waiting plan take effect: by an administrator who is neither its
 // author nor gains by it.
 type Agree struct {
-	Plan curfew.PlanID
-	By   curfew.Principal
+	Plan  curfew.PlanID
+	By    curfew.Principal
+	Touch *curfew.Touch // by which; nil: by a passphrase, which the caller has checked
 }
 
 func (c Agree) decide(st *State, now time.Time) ([]Fact, error) {
@@ -100,7 +101,10 @@ func (c Agree) decide(st *State, now time.Time) ([]Fact, error) {
 	if p.Base != st.Version {
 		return nil, curfew.Errorf(curfew.Conflict, "the configuration has changed since this was planned").WithFix("plan again: curfew plan")
 	}
-	facts := []Fact{{curfew.KindPlanAgreed, curfew.PlanActed{Plan: c.Plan, By: c.By}}}
+	if err := st.touched(c.By, c.Touch, st.planRecord(p, c.By), now); err != nil {
+		return nil, err
+	}
+	facts := []Fact{{curfew.KindPlanAgreed, curfew.PlanActed{Plan: c.Plan, By: c.By, Touch: c.Touch}}}
 	rest, err := st.apply(curfew.ConfigApplied{Plan: c.Plan, Author: p.Author, Agreed: c.By, Gains: true}, p.Config, now)
 	return append(facts, rest...), err
 }

@@ -221,6 +221,7 @@ type Approve struct {
 	By      curfew.Principal
 	Digest  []byte         // of the request that was shown
 	For     time.Duration  // agree to less; zero: as asked
+	Touch   *curfew.Touch  // by which; nil: by a passphrase, which the caller has checked
 	Grant   curfew.GrantID // for the grant, if this is the last approval
 }
 
@@ -247,7 +248,10 @@ func (c Approve) decide(st *State, now time.Time) ([]Fact, error) {
 	if facts, err := st.stillAs(r, now); facts != nil || err != nil {
 		return facts, err
 	}
-	facts := []Fact{{curfew.KindRequestApproved, curfew.RequestActed{Request: r.Request, By: c.By, For: d, Digest: r.Digest}}}
+	if err := st.touched(c.By, c.Touch, st.requestRecord(r, curfew.ActApprove, c.By, d), now); err != nil {
+		return nil, err
+	}
+	facts := []Fact{{curfew.KindRequestApproved, curfew.RequestActed{Request: r.Request, By: c.By, For: d, Digest: r.Digest, Touch: c.Touch}}}
 	votes := make([]quorum.Vote, 0, len(r.Votes)+1)
 	for _, v := range append(slices.Clone(r.Votes), Vote{By: c.By, At: now, For: d}) {
 		votes = append(votes, quorum.Vote{By: v.By, Kind: st.kindOf(v.By), Yes: st.Enabled(v.By), At: v.At})
@@ -314,13 +318,18 @@ type Deny struct {
 	Request curfew.RequestID
 	By      curfew.Principal
 	Why     curfew.Sealed // for the requester
+	Touch   *curfew.Touch // as of Approve
 }
 
 func (c Deny) decide(st *State, now time.Time) ([]Fact, error) {
-	if _, err := st.decidable(c.Request, c.By, now); err != nil {
+	r, err := st.decidable(c.Request, c.By, now)
+	if err != nil {
 		return nil, err
 	}
-	return []Fact{{curfew.KindRequestDenied, curfew.RequestActed{Request: c.Request, By: c.By, Why: c.Why, Cause: curfew.CauseDenied}}}, nil
+	if err := st.touched(c.By, c.Touch, st.requestRecord(r, curfew.ActDeny, c.By, r.Duration), now); err != nil {
+		return nil, err
+	}
+	return []Fact{{curfew.KindRequestDenied, curfew.RequestActed{Request: c.Request, By: c.By, Why: c.Why, Cause: curfew.CauseDenied, Touch: c.Touch}}}, nil
 }
 
 // Withdraw takes one's own request back.

@@ -17,6 +17,7 @@ const MostHeld = 5
 type Held struct {
 	curfew.StatementHeld
 	At    time.Time `json:"at"`
+	Hash  []byte    `json:"hash,omitempty"` // of its event
 	Votes []Vote    `json:"votes,omitempty"`
 }
 
@@ -127,7 +128,8 @@ func (st *State) releasable(id curfew.StatementID, by curfew.Principal, now time
 type ReleaseStatement struct {
 	Statement curfew.StatementID
 	By        curfew.Principal
-	Digest    []byte // of what was shown
+	Digest    []byte        // of what was shown
+	Touch     *curfew.Touch // by which; nil: by a passphrase, which the caller has checked
 }
 
 func (c ReleaseStatement) decide(st *State, now time.Time) ([]Fact, error) {
@@ -144,7 +146,10 @@ func (c ReleaseStatement) decide(st *State, now time.Time) ([]Fact, error) {
 	if g := st.Grants[h.Grant]; g == nil || !g.Live() || !st.Enabled(h.Principal) || st.Sessions[h.Session] == nil {
 		return nil, curfew.Errorf(curfew.Lapsed, "the session of this statement is over").WithRule("grant.ended")
 	}
-	facts := []Fact{{curfew.KindStatementApproved, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Digest: h.Digest}}}
+	if err := st.touched(c.By, c.Touch, st.statementRecord(h, curfew.ActRelease, c.By), now); err != nil {
+		return nil, err
+	}
+	facts := []Fact{{curfew.KindStatementApproved, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Digest: h.Digest, Touch: c.Touch}}}
 	votes := make([]quorum.Vote, 0, len(h.Votes)+1)
 	for _, v := range append(slices.Clone(h.Votes), Vote{By: c.By, At: now}) {
 		if st.Enabled(v.By) { // disabled since: neither yes nor no
@@ -163,6 +168,7 @@ type RefuseStatement struct {
 	Statement curfew.StatementID
 	By        curfew.Principal
 	Why       curfew.Sealed
+	Touch     *curfew.Touch // as of ReleaseStatement
 }
 
 func (c RefuseStatement) decide(st *State, now time.Time) ([]Fact, error) {
@@ -170,7 +176,10 @@ func (c RefuseStatement) decide(st *State, now time.Time) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Fact{{curfew.KindStatementRefused, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Why: c.Why, Cause: curfew.CauseDenied}}}, nil
+	if err := st.touched(c.By, c.Touch, st.statementRecord(h, curfew.ActRefuse, c.By), now); err != nil {
+		return nil, err
+	}
+	return []Fact{{curfew.KindStatementRefused, curfew.StatementActed{Statement: h.Statement, Session: h.Session, By: c.By, Why: c.Why, Cause: curfew.CauseDenied, Touch: c.Touch}}}, nil
 }
 
 // DropStatement says that whoever sent a held statement no longer wants it, or is gone.
@@ -205,13 +214,13 @@ func (st *State) heldIn(id curfew.SessionID, cause curfew.Cause) (facts []Fact) 
 func foldStatements(k curfew.Kind) foldFunc {
 	switch k {
 	case curfew.KindStatementHeld:
-		return on(func(st *State, at time.Time, b curfew.StatementHeld) {
-			st.Held[b.Statement] = &Held{StatementHeld: b, At: at}
+		return hashed(func(st *State, at time.Time, hash []byte, b curfew.StatementHeld) {
+			st.Held[b.Statement] = &Held{StatementHeld: b, At: at, Hash: hash}
 		})
 	case curfew.KindStatementApproved:
 		return on(func(st *State, at time.Time, b curfew.StatementActed) {
 			if h := st.Held[b.Statement]; h != nil {
-				h.Votes = append(h.Votes, Vote{By: b.By, At: at})
+				h.Votes = append(h.Votes, Vote{By: b.By, At: at, Touched: b.Touch != nil})
 			}
 		})
 	case curfew.KindStatementReleased, curfew.KindStatementRefused:
@@ -258,7 +267,8 @@ func (s *Service) ReleaseOf(ctx context.Context, id curfew.StatementID, after ui
 
 type lawHeld struct {
 	curfew.StatementHeld
-	yes map[curfew.Principal]bool
+	yes  map[curfew.Principal]bool
+	hash []byte
 }
 
 func (l *Laws) checkStatement(e curfew.Event) error {
@@ -271,7 +281,7 @@ func (l *Laws) checkStatement(e curfew.Event) error {
 			if !reflect.DeepEqual(b.By, g.release.By) {
 				return broken("the statement %s does not ask whom its grant says", b.Statement)
 			}
-			l.held[b.Statement] = &lawHeld{b, map[curfew.Principal]bool{}}
+			l.held[b.Statement] = &lawHeld{b, map[curfew.Principal]bool{}, hashOf(e)}
 			return nil
 		})
 	}
@@ -282,6 +292,9 @@ func (l *Laws) checkStatement(e curfew.Event) error {
 		}
 		switch e.Kind {
 		case curfew.KindStatementApproved:
+			if err := l.checkTouch(e, b.By, b.Touch, l.statementRecord(h, curfew.ActRelease, b)); err != nil {
+				return err
+			}
 			return l.checkRelease(e, h, b)
 		case curfew.KindStatementReleased:
 			if g := l.grants[h.Grant]; g == nil || g.over || !e.Time.Before(g.end) {
@@ -289,6 +302,12 @@ func (l *Laws) checkStatement(e curfew.Event) error {
 			}
 			if string(b.Digest) != string(h.Digest) || len(h.yes) < max(h.By.Count, 1) {
 				return broken("the statement %s was released with %d approvals of %d", b.Statement, len(h.yes), max(h.By.Count, 1))
+			}
+		case curfew.KindStatementRefused:
+			if b.By != "" {
+				if err := l.checkTouch(e, b.By, b.Touch, l.statementRecord(h, curfew.ActRefuse, b)); err != nil {
+					return err
+				}
 			}
 		}
 		delete(l.held, b.Statement)

@@ -152,6 +152,12 @@ const (
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, l: newFakeLedger()}
 	w.start()
+	w.people()
+	return w
+}
+
+// people makes everybody known, with the base configuration.
+func (w *world) people() {
 	w.do(AddPerson{curfew.PrincipalAdded{Principal: root, Kind: curfew.Person}})
 	w.join(root, "")
 	for _, p := range []curfew.Principal{alice, dana, ben} {
@@ -159,7 +165,6 @@ func newWorld(t *testing.T) *world {
 		w.join(p, root)
 	}
 	w.apply(root, baseConfig())
-	return w
 }
 
 func (w *world) start() {

@@ -45,7 +45,7 @@ func on[T any](f func(*State, time.Time, T)) foldFunc {
 func nothing(*State, curfew.Event) error { return nil }
 
 func folder(k curfew.Kind) foldFunc {
-	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldConfig, foldRequests, foldGrants, foldStatements, foldLeases, foldRecordings} {
+	for _, family := range []func(curfew.Kind) foldFunc{foldDeployment, foldPeople, foldPasskeys, foldConfig, foldRequests, foldGrants, foldStatements, foldLeases, foldRecordings} {
 		if f := family(k); f != nil {
 			return f
 		}
@@ -56,7 +56,9 @@ func folder(k curfew.Kind) foldFunc {
 func foldDeployment(k curfew.Kind) foldFunc {
 	switch k {
 	case curfew.KindDeploymentCreated:
-		return on(func(st *State, _ time.Time, b curfew.DeploymentCreated) { st.Deployment = b.Deployment })
+		return on(func(st *State, _ time.Time, b curfew.DeploymentCreated) {
+			st.Deployment, st.Genesis = b.Deployment, b.Key
+		})
 	case curfew.KindNodeAdmitted, curfew.KindSnapshotTaken, curfew.KindRecordingsAnchored,
 		curfew.KindRecordingWatched, curfew.KindRecordingsSearched, curfew.KindRecordingExported, curfew.KindErrandRun, curfew.KindSessionRefused, curfew.KindRefusalsCounted:
 		return nothing
@@ -143,14 +145,14 @@ func person(f func(*Person)) foldFunc {
 func foldRequests(k curfew.Kind) foldFunc {
 	switch k {
 	case curfew.KindRequestAsked:
-		return on(func(st *State, at time.Time, b curfew.RequestAsked) {
-			st.Requests[b.Request] = &Request{RequestAsked: b, At: at}
+		return hashed(func(st *State, at time.Time, hash []byte, b curfew.RequestAsked) {
+			st.Requests[b.Request] = &Request{RequestAsked: b, At: at, Hash: hash}
 			st.askedBy(b, at)
 		})
 	case curfew.KindRequestApproved:
 		return on(func(st *State, at time.Time, b curfew.RequestActed) {
 			if r := st.Requests[b.Request]; r != nil {
-				r.Votes = append(r.Votes, Vote{By: b.By, At: at, For: b.For})
+				r.Votes = append(r.Votes, Vote{By: b.By, At: at, For: b.For, Touched: b.Touch != nil})
 			}
 		})
 	case curfew.KindRequestDenied, curfew.KindRequestWithdrawn, curfew.KindRequestLapsed, curfew.KindRequestVoided:
@@ -314,7 +316,9 @@ func foldConfig(k curfew.Kind) foldFunc {
 func foldConfigKind(k curfew.Kind) foldFunc {
 	switch k {
 	case curfew.KindPlanProposed:
-		return on(func(st *State, at time.Time, b curfew.PlanProposed) { st.Plans[b.Plan] = &Proposal{b, at} })
+		return hashed(func(st *State, at time.Time, hash []byte, b curfew.PlanProposed) {
+			st.Plans[b.Plan] = &Proposal{b, at, hash}
+		})
 	case curfew.KindPlanAgreed:
 		return nothing
 	case curfew.KindPlanDropped:

@@ -23,11 +23,13 @@ type Laws struct {
 	authors  map[curfew.PlanID]curfew.Principal
 	holds    map[curfew.SessionID]map[curfew.Principal]bool
 	longest  []lawPromise
+	touches  lawTouches
 }
 
 type lawRequest struct {
 	curfew.RequestAsked
-	yes map[curfew.Principal]bool
+	yes  map[curfew.Principal]bool
+	hash []byte
 }
 
 type lawGrant struct {
@@ -44,7 +46,7 @@ func NewLaws() *Laws {
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
 		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
-		holds: map[curfew.SessionID]map[curfew.Principal]bool{},
+		holds: map[curfew.SessionID]map[curfew.Principal]bool{}, touches: newLawTouches(),
 	}
 }
 
@@ -54,6 +56,9 @@ func broken(format string, args ...any) error {
 
 // Check takes the next event; an error names the law that it breaks.
 func (l *Laws) Check(e curfew.Event) error {
+	if err := l.remember(e); err != nil {
+		return err
+	}
 	switch e.Kind {
 	case curfew.KindPrincipalAdded, curfew.KindPrincipalJoined, curfew.KindGroupChanged,
 		curfew.KindPlanProposed, curfew.KindPlanAgreed, curfew.KindConfigApplied:
@@ -113,9 +118,15 @@ func (l *Laws) checkPeople(e curfew.Event) error {
 			return nil
 		})
 	case curfew.KindPlanProposed:
-		return see(e, func(b curfew.PlanProposed) error { l.authors[b.Plan] = b.Author; return nil })
+		return see(e, func(b curfew.PlanProposed) error {
+			l.authors[b.Plan], l.touches.plans[b.Plan], l.touches.proposed[b.Plan] = b.Author, hashOf(e), b.Lines
+			return nil
+		})
 	case curfew.KindPlanAgreed:
-		return see(e, func(b curfew.PlanActed) error { l.agreed[b.Plan] = b.By; return nil })
+		return see(e, func(b curfew.PlanActed) error {
+			l.agreed[b.Plan] = b.By
+			return l.checkTouch(e, b.By, b.Touch, l.planRecord(b))
+		})
 	}
 	return see(e, l.checkApplied)
 }
@@ -155,7 +166,7 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 			if b.Credential != "" {
 				l.asked[b.Credential] = true
 			}
-			l.requests[b.Request] = &lawRequest{RequestAsked: b, yes: map[curfew.Principal]bool{}}
+			l.requests[b.Request] = &lawRequest{RequestAsked: b, yes: map[curfew.Principal]bool{}, hash: hashOf(e)}
 			return nil
 		})
 	}
@@ -163,6 +174,11 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 		r := l.requests[b.Request]
 		if r == nil {
 			return broken("%s speaks of the request %s, which is not waiting", e.Kind, b.Request)
+		}
+		if e.Kind == curfew.KindRequestDenied {
+			if err := l.checkTouch(e, b.By, b.Touch, l.requestRecord(r, curfew.ActDeny, b, r.Duration)); err != nil {
+				return err
+			}
 		}
 		if e.Kind != curfew.KindRequestApproved {
 			delete(l.requests, b.Request)
@@ -177,6 +193,9 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 			return broken("an approval of %s is for something else", b.Request)
 		case !e.Time.Before(r.Lapses):
 			return broken("the request %s was approved after it had lapsed", b.Request)
+		}
+		if err := l.checkTouch(e, b.By, b.Touch, l.requestRecord(r, curfew.ActApprove, b, b.For)); err != nil {
+			return err
 		}
 		r.yes[b.By] = true
 		return nil

@@ -10,7 +10,7 @@ import (
 
 // foldVersion changes whenever the meaning of a State's fields does; a snapshot
 // of another version is not read.
-const foldVersion = 3
+const foldVersion = 4
 
 // State is the fold of the ledger: nothing but what the events say. It asks no
 // time and does no I/O. Ended grants leave it once nothing is left of them.
@@ -18,6 +18,7 @@ type State struct {
 	Size       uint64    `json:"size"` // events folded
 	Now        time.Time `json:"now"`  // time of the newest event
 	Deployment string    `json:"deployment"`
+	Genesis    []byte    `json:"genesis,omitempty"` // the key of the first node
 
 	People    map[curfew.Principal]*Person                        `json:"people"`
 	Config    curfew.Config                                       `json:"config"`
@@ -36,6 +37,8 @@ type State struct {
 	Tokens      map[string]Listed           `json:"tokens"`
 	Links       map[string]Listed           `json:"links"`
 	Passphrases map[curfew.Principal]Listed `json:"passphrases"`
+	// Passkeys are those that were ever added, by identifier: one that was removed never comes back.
+	Passkeys map[string]*Passkey `json:"passkeys,omitempty"`
 	// Used are single-use connection credentials that have been used, until they are over anyway.
 	Used map[curfew.CredentialID]time.Time `json:"used"`
 
@@ -85,13 +88,15 @@ type Listed struct {
 // Proposal is a change of configuration that waits for a second person.
 type Proposal struct {
 	curfew.PlanProposed
-	At time.Time `json:"at"`
+	At   time.Time `json:"at"`
+	Hash []byte    `json:"hash,omitempty"` // of its event
 }
 
 // Request is a pending request.
 type Request struct {
 	curfew.RequestAsked
 	At    time.Time `json:"at"`
+	Hash  []byte    `json:"hash,omitempty"` // of its event
 	Votes []Vote    `json:"votes,omitempty"`
 }
 
@@ -100,6 +105,8 @@ type Vote struct {
 	By  curfew.Principal `json:"by"`
 	At  time.Time        `json:"at"`
 	For time.Duration    `json:"for"`
+	// Touched says that it was by a passkey, and not by a passphrase.
+	Touched bool `json:"touched,omitempty"`
 }
 
 // Session is a live session.
@@ -129,7 +136,7 @@ func NewState() *State {
 		Managed: map[curfew.Principal]time.Time{}, Plans: map[curfew.PlanID]*Proposal{},
 		Workflows: map[curfew.WorkflowID]*curfew.Workflow{}, Requests: map[curfew.RequestID]*Request{},
 		Grants: map[curfew.GrantID]*Grant{}, Sessions: map[curfew.SessionID]*Session{}, Leases: map[curfew.LeaseID]*Lease{}, Held: map[curfew.StatementID]*Held{},
-		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{},
+		Tokens: map[string]Listed{}, Links: map[string]Listed{}, Passphrases: map[curfew.Principal]Listed{}, Passkeys: map[string]*Passkey{},
 		Used: map[curfew.CredentialID]time.Time{}, Asked: map[curfew.CredentialID]Asked{}, Denied: map[string]time.Time{},
 		Holds: map[curfew.SessionID]map[curfew.Principal]RecordingHold{}, Config: emptyConfig(),
 	}

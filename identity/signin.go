@@ -99,11 +99,22 @@ func argon(passphrase string, salt []byte) []byte {
 }
 
 // Prove checks the passphrase of somebody who is signed in: the sign-in of its own
-// that every decision needs. A client's token alone never decides (THREATS 8).
+// that every decision needs. A client's token alone never decides (THREATS 8). Nor
+// does the passphrase of somebody who has a passkey: whoever talks it out of them has
+// not got their key.
 func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase string) error {
 	if passphrase == "" {
 		return curfew.Errorf(curfew.NeedsSignIn, "deciding needs your passphrase").WithFix("type it when asked, or pass it on standard input with --passphrase-stdin")
 	}
+	touches := false
+	s.parts.Access.View(func(st *access.State) { touches = len(st.PasskeysOf(who)) > 0 })
+	if touches {
+		return curfew.Errorf(curfew.NeedsSignIn, "this needs the touch of your passkey").WithRule("passkey.needed").WithFix("decide on the console")
+	}
+	return s.proveDecision(ctx, who, passphrase)
+}
+
+func (s *Service) proveDecision(ctx context.Context, who curfew.Principal, passphrase string) error {
 	return s.prove(ctx, who, passphrase, []bucket{{"decision " + string(who), wrongMost}})
 }
 
@@ -160,7 +171,7 @@ func (s *Service) SignInFrom(ctx context.Context, email, passphrase string, from
 
 // ChangePassphrase replaces one's own passphrase.
 func (s *Service) ChangePassphrase(ctx context.Context, who curfew.Principal, old, next string) error {
-	if err := s.Prove(ctx, who, old); err != nil {
+	if err := s.proveDecision(ctx, who, old); err != nil {
 		return err
 	}
 	set, err := s.newPassphrase(ctx, who, next)

@@ -82,7 +82,7 @@ func readOther(ctx context.Context, folder string, node *ledger.Node) (*access.S
 	}
 	defer func() { _ = store.Close() }()
 	st, laws := access.NewState(), access.NewLaws()
-	checks := ledger.Checks{Law: func(e curfew.Event) error { return errors.Join(laws.Check(e), st.Fold(e)) }}
+	checks := ledger.Checks{Law: func(e curfew.Event) error { return errors.Join(laws.Check(e), st.Fold(e)) }, Head: laws.Head}
 	if node != nil {
 		checks.Genesis = node.Signer().Public()
 	}

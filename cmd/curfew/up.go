@@ -282,7 +282,7 @@ func serveMetrics(ctx context.Context, ln net.Listener, h http.Handler) error {
 func urgent(k curfew.Kind) bool {
 	switch k {
 	case curfew.KindGrantEnded, curfew.KindGrantShortened, curfew.KindWorkflowClosed, curfew.KindPrincipalDisabled, curfew.KindPrincipalSignedOut, curfew.KindTokenWithdrawn,
-		curfew.KindLinkUsed, curfew.KindPassphraseSet, curfew.KindConfigApplied, curfew.KindRecordingHeld:
+		curfew.KindLinkUsed, curfew.KindPassphraseSet, curfew.KindPasskeyAdded, curfew.KindPasskeyRemoved, curfew.KindConfigApplied, curfew.KindRecordingHeld:
 		return true
 	}
 	return false

@@ -36,7 +36,8 @@ func verify(ctx context.Context, args cli.VerifyArgs) error {
 		return err
 	}
 	defer done()
-	checks := ledger.Checks{EveryHead: args.EveryHead, Law: access.NewLaws().Check}
+	laws := access.NewLaws()
+	checks := ledger.Checks{EveryHead: args.EveryHead, Law: laws.Check, Head: laws.Head}
 	if args.GenesisKey != "" {
 		key, err := base64.StdEncoding.DecodeString(args.GenesisKey)
 		if err != nil || len(key) != ed25519.PublicKeySize {
