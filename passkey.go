@@ -38,6 +38,9 @@ const (
 	ActRemovePasskey Act = "remove passkey"
 )
 
+// ActSignIn is the act of a touch that only says who somebody is; the ledger has none.
+const ActSignIn Act = "sign in"
+
 // recordDomain keeps records apart from everything else that is ever signed.
 const recordDomain = "curfew decision v1"
 

@@ -45,6 +45,14 @@ func (st *State) PasskeysOf(who curfew.Principal) []*Passkey {
 	return out
 }
 
+// Passkey is one that counts, by its identifier; nil: there is none.
+func (st *State) Passkey(id []byte) *Passkey {
+	if p := st.Passkeys[subjectOf(id)]; p != nil && !p.Removed {
+		return p
+	}
+	return nil
+}
+
 // touched refuses a decision that needs a touch and has none, or one that is over
 // another record than what would be decided now. With a passkey, a person's passphrase
 // alone never decides: whoever talks it out of them cannot approve as them.
@@ -55,8 +63,8 @@ func (st *State) touched(by curfew.Principal, t *curfew.Touch, want curfew.Recor
 		}
 		return curfew.Errorf(curfew.NeedsSignIn, "this needs the touch of your passkey").WithRule("passkey.needed").WithFix("decide on the console")
 	}
-	key := st.Passkeys[subjectOf(t.Passkey)]
-	if key == nil || key.Removed || key.Principal != by {
+	key := st.Passkey(t.Passkey)
+	if key == nil || key.Principal != by {
 		return curfew.Errorf(curfew.Denied, "this is no passkey of yours").WithRule("passkey.unknown")
 	}
 	r, ok := curfew.ParseRecord(t.Record)
@@ -161,7 +169,8 @@ func (st *State) RecordOf(c Command) (curfew.Record, error) {
 // passphrase; a further one takes the touch of one that they have (THREATS 4).
 type AddPasskey struct {
 	curfew.Passkey
-	Touch *curfew.Touch
+	Proved bool // by their passphrase: that counts where they have no other
+	Touch  *curfew.Touch
 }
 
 func (c AddPasskey) decide(st *State, now time.Time) ([]Fact, error) {
@@ -185,6 +194,9 @@ func (c AddPasskey) decide(st *State, now time.Time) ([]Fact, error) {
 		return nil, curfew.Errorf(curfew.Limited, "one has %d passkeys at most", MostPasskeys)
 	}
 	if have == 0 {
+		if !c.Proved {
+			return nil, curfew.Errorf(curfew.NeedsSignIn, "the first passkey needs your passphrase").WithRule("passkey.first")
+		}
 		c.Touch = nil
 	}
 	if err := st.touched(c.Principal, c.Touch, st.passkeyRecord(curfew.ActAddPasskey, c.Passkey), now); err != nil {

@@ -119,7 +119,8 @@ func (w *world) record(c Command) curfew.Record {
 func (w *world) enrol(who curfew.Principal) *passkeytest.Authenticator {
 	w.t.Helper()
 	a := passkeytest.New(who, consoleOrigin)
-	w.do(AddPasskey{Passkey: a.Passkey})
+	w.refused(AddPasskey{Passkey: a.Passkey}, "passkey.first")
+	w.do(AddPasskey{Passkey: a.Passkey, Proved: true})
 	return a
 }
 
@@ -234,7 +235,7 @@ func TestWhoHasAPasskeyDecidesByItsTouch(t *testing.T) {
 func TestAFurtherPasskeyTakesOneThatIsThere(t *testing.T) {
 	inFounded(t, "adding and removing", func(w *world) {
 		first, second := w.enrol(dana), passkeytest.NewEdDSA(dana, consoleOrigin)
-		add := AddPasskey{Passkey: second.Passkey}
+		add := AddPasskey{Passkey: second.Passkey, Proved: true} // a passphrase is not enough any more
 		w.refused(add, "passkey.needed")
 		add.Touch = w.touch(second, add)
 		w.refused(add, "passkey.unknown") // not by itself
@@ -242,7 +243,7 @@ func TestAFurtherPasskeyTakesOneThatIsThere(t *testing.T) {
 		w.refused(add, "passkey.changed") // not by a touch for another one
 		other := add
 		other.Principal = ben
-		w.do(AddPasskey{Passkey: passkeytest.New(ben, consoleOrigin).Passkey})
+		w.do(AddPasskey{Passkey: passkeytest.New(ben, consoleOrigin).Passkey, Proved: true})
 		other.Touch = w.touch(first, other)
 		w.refused(other, "passkey.unknown") // nobody adds one for somebody else
 		add.Touch = w.touch(first, add)

@@ -38,7 +38,9 @@ type Parts struct {
 	Access *access.Service
 	Shelf  shelf.Shelf
 	Ring   *seal.Ring // for keyed digests and mock verifiers
-	Log    *slog.Logger
+	// Console is the one origin whose pages make and use passkeys; "": none do.
+	Console string
+	Log     *slog.Logger
 }
 
 // Service proves who is speaking.
@@ -50,12 +52,15 @@ type Service struct {
 	guesses guessing
 	visits  once[visitCode]
 	devices devices
+	makes   once[making]
+	touches once[touching]
 
 	mu     sync.Mutex
 	keys   map[curfew.Principal]*seal.Ring
 	tokens map[string]tokenRow      // guarded by mu; rows read already, by identifier and digest
 	rows   map[string]credentialRow // guarded by mu; of visits
 	left   map[string]time.Time     // guarded by mu; visits that were ended, until they are over anyway
+	shown  map[string]time.Time     // guarded by mu; records that signed somebody in, until they are over
 }
 
 // New returns a Service.
@@ -66,7 +71,8 @@ func New(p Parts) *Service {
 	return &Service{
 		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
 		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
-		visits: once[visitCode]{life: visitCodeLife, most: 10_000},
+		visits: once[visitCode]{life: visitCodeLife, most: 10_000}, shown: map[string]time.Time{},
+		makes: once[making]{life: touchLife, most: 1000}, touches: once[touching]{life: touchLife, most: 10_000},
 	}
 }
 

@@ -68,10 +68,14 @@ func Verify(p curfew.Passkey, t curfew.Touch) error {
 	if err := Check(p); err != nil {
 		return err
 	}
-	if err := client(p, t); err != nil {
+	if err := client(p.Origin, t.ClientData, protocol.AssertCeremony, curfew.Challenge(t.Record)); err != nil {
 		return err
 	}
-	if err := data(p, t.Authenticator); err != nil {
+	var a protocol.AuthenticatorData
+	if err := a.Unmarshal(t.Authenticator); err != nil {
+		return wrong("what the authenticator said cannot be read")
+	}
+	if err := data(p.RP, a); err != nil {
 		return err
 	}
 	key, err := webauthncose.ParsePublicKey(p.Key)
@@ -86,18 +90,44 @@ func Verify(p curfew.Passkey, t curfew.Touch) error {
 	return nil
 }
 
+// Made says which passkey a browser has made (WebAuthn Level 3, 7.1), for somebody at an
+// origin whose challenge it was. What its maker attests of it is not asked for, nor looked at.
+func Made(who curfew.Principal, origin string, challenge, clientData, attestation []byte) (curfew.Passkey, error) {
+	p := curfew.Passkey{Principal: who, Origin: origin}
+	if u, err := url.Parse(origin); err == nil {
+		p.RP = u.Hostname()
+	}
+	if len(clientData) > mostClientData || len(attestation) > mostData {
+		return p, wrong("the passkey is larger than any")
+	}
+	if err := client(origin, clientData, protocol.CreateCeremony, challenge); err != nil {
+		return p, err
+	}
+	answer := protocol.AuthenticatorAttestationResponse{AuthenticatorResponse: protocol.AuthenticatorResponse{ClientDataJSON: clientData}, AttestationObject: attestation}
+	made, err := answer.Parse()
+	if err != nil {
+		return p, wrong("what the authenticator made cannot be read")
+	}
+	a := made.AttestationObject.AuthData
+	if err := data(p.RP, a); err != nil {
+		return p, err
+	}
+	p.ID, p.Key = a.AttData.CredentialID, a.AttData.CredentialPublicKey
+	return p, Check(p)
+}
+
 // client checks what the browser said of the page.
-func client(p curfew.Passkey, t curfew.Touch) error {
+func client(origin string, text []byte, ceremony protocol.CeremonyType, challenge []byte) error {
 	var c protocol.CollectedClientData
-	if err := json.Unmarshal(t.ClientData, &c); err != nil {
+	if err := json.Unmarshal(text, &c); err != nil {
 		return wrong("what the browser said cannot be read")
 	}
 	switch {
-	case c.Type != protocol.AssertCeremony:
-		return wrong("the touch is not an assertion (its type)")
-	case c.Challenge != base64.RawURLEncoding.EncodeToString(curfew.Challenge(t.Record)):
+	case c.Type != ceremony:
+		return wrong("the touch was for something else (its type)")
+	case c.Challenge != base64.RawURLEncoding.EncodeToString(challenge):
 		return wrong("the touch is over another record (its challenge)")
-	case c.Origin != p.Origin:
+	case c.Origin != origin:
 		return wrong("the touch was made on a page of another origin")
 	case c.CrossOrigin || c.TopOrigin != "":
 		return wrong("the touch was made inside a page of somebody else's")
@@ -106,14 +136,10 @@ func client(p curfew.Passkey, t curfew.Touch) error {
 }
 
 // data checks what the authenticator said.
-func data(p curfew.Passkey, text []byte) error {
-	var a protocol.AuthenticatorData
-	if err := a.Unmarshal(text); err != nil {
-		return wrong("what the authenticator said cannot be read")
-	}
-	rp := sha256.Sum256([]byte(p.RP))
+func data(rp string, a protocol.AuthenticatorData) error {
+	sum := sha256.Sum256([]byte(rp))
 	switch {
-	case !bytes.Equal(a.RPIDHash, rp[:]):
+	case !bytes.Equal(a.RPIDHash, sum[:]):
 		return wrong("the touch is for another site (rpIdHash)")
 	case !a.Flags.UserPresent():
 		return wrong("nobody was present at the touch")

@@ -78,3 +78,37 @@ func TestWhatIsNoPasskey(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatABrowserMakes(t *testing.T) {
+	challenge := []byte("a challenge of thirty-two bytes.")
+	for name, made := range map[string]func(curfew.Principal, string) *passkeytest.Authenticator{"ES256": passkeytest.New, "EdDSA": passkeytest.NewEdDSA} {
+		a := made("p_dana", "http://curfew.localhost:7080")
+		client, attestation := a.Make(challenge)
+		p, err := passkey.Made("p_dana", a.Passkey.Origin, challenge, client, attestation)
+		if err != nil || string(p.Key) != string(a.Passkey.Key) || string(p.ID) != string(a.Passkey.ID) || p.RP != "curfew.localhost" {
+			t.Fatalf("%s: %+v %v", name, p, err)
+		}
+		if err := passkey.Verify(p, *a.Touch([]byte("record"))); err != nil {
+			t.Errorf("%s: the key that was made does not verify: %v", name, err)
+		}
+		for what, lie := range map[string]func(*passkeytest.Said){
+			"an assertion":      func(s *passkeytest.Said) { s.Type = "webauthn.get" },
+			"another challenge": func(s *passkeytest.Said) { s.Challenge = []byte("another") },
+			"another origin":    func(s *passkeytest.Said) { s.Origin = "http://evil.localhost" },
+			"another site":      func(s *passkeytest.Said) { s.RP = "localhost" },
+			"nobody":            func(s *passkeytest.Said) { s.Flags = passkeytest.Verified },
+			"anybody":           func(s *passkeytest.Said) { s.Flags = passkeytest.Present },
+			"inside another":    func(s *passkeytest.Said) { s.CrossOrigin = true },
+		} {
+			client, attestation := a.Make(challenge, lie)
+			if _, err := passkey.Made("p_dana", a.Passkey.Origin, challenge, client, attestation); err == nil {
+				t.Errorf("%s: %s went through", name, what)
+			}
+		}
+		for n := range attestation { // cut short anywhere, it is refused and nothing breaks
+			if _, err := passkey.Made("p_dana", a.Passkey.Origin, challenge, client, attestation[:n]); err == nil {
+				t.Errorf("%s: %d bytes of it went through", name, n)
+			}
+		}
+	}
+}

@@ -64,6 +64,36 @@ func with(who curfew.Principal, origin string, cose []byte, sign func([]byte) []
 	return &Authenticator{Passkey: curfew.Passkey{ID: id, Principal: who, Key: cose, Origin: origin, RP: u.Hostname()}, sign: sign}
 }
 
+// Make says what a browser says of a new passkey. Each change lies about one thing.
+func (a *Authenticator) Make(challenge []byte, changes ...func(*Said)) (clientData, attestation []byte) {
+	s := Said{Type: "webauthn.create", Origin: a.Passkey.Origin, RP: a.Passkey.RP, Challenge: challenge, Flags: Present | Verified}
+	for _, change := range changes {
+		change(&s)
+	}
+	const attested = 0x40
+	rp := sha256.Sum256([]byte(s.RP))
+	data := binary.BigEndian.AppendUint32(append(rp[:], s.Flags|attested), 0)
+	data = append(data, make([]byte, 16)...) // no model is named
+	data = binary.BigEndian.AppendUint16(data, uint16(len(a.Passkey.ID)))
+	data = append(append(data, a.Passkey.ID...), a.Passkey.Key...)
+	out := append([]byte{0xa3, 0x63}, "fmt"...)
+	out = append(append(out, 0x64), "none"...)
+	out = append(append(append(out, 0x67), "attStmt"...), 0xa0)
+	out = append(append(append(out, 0x68), "authData"...), 0x58, byte(len(data)))
+	return s.client(), append(out, data...)
+}
+
+// client is clientDataJSON.
+func (s Said) client() []byte {
+	text, err := json.Marshal(map[string]any{
+		"type": s.Type, "challenge": base64.RawURLEncoding.EncodeToString(s.Challenge), "origin": s.Origin, "crossOrigin": s.CrossOrigin,
+	})
+	if err != nil {
+		panic(err) // texts always marshal
+	}
+	return text
+}
+
 // Said is what a browser and an authenticator say; a test may change it.
 type Said struct {
 	Type, Origin, RP string
@@ -84,12 +114,7 @@ func (a *Authenticator) Touch(record []byte, changes ...func(*Said)) *curfew.Tou
 	for _, change := range changes {
 		change(&s)
 	}
-	client, err := json.Marshal(map[string]any{
-		"type": s.Type, "challenge": base64.RawURLEncoding.EncodeToString(s.Challenge), "origin": s.Origin, "crossOrigin": s.CrossOrigin,
-	})
-	if err != nil {
-		panic(err) // texts always marshal
-	}
+	client := s.client()
 	a.counter++
 	rp, sum := sha256.Sum256([]byte(s.RP)), sha256.Sum256(client)
 	data := binary.BigEndian.AppendUint32(append(rp[:], s.Flags), a.counter)

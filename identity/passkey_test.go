@@ -1,0 +1,165 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/passkey/passkeytest"
+)
+
+const console = "http://curfew.localhost:7080"
+
+func (w *world) rule(err error, want string) {
+	w.t.Helper()
+	e, ok := errors.AsType[*curfew.Error](err)
+	if !ok || e.Rule != want && string(e.Code) != want {
+		w.t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// enrolled is a world in which Root has a passkey.
+func enrolled(t *testing.T) (*world, *passkeytest.Authenticator) {
+	t.Helper()
+	w := newWorld(t)
+	w.id.parts.Console = console
+	a := passkeytest.New(w.root, console)
+	m, err := w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.ok(err)
+	client, attestation := a.Make(m.Challenge)
+	add, err := w.id.Made(w.root, m.Ticket, client, attestation)
+	w.ok(err)
+	_, err = w.access.Do(t.Context(), add)
+	w.ok(err)
+	return w, a
+}
+
+func said(t *curfew.Touch) Said {
+	return Said{Passkey: t.Passkey, ClientData: t.ClientData, Authenticator: t.Authenticator, Signature: t.Signature}
+}
+
+// verified checks the world's ledger offline.
+func (w *world) verified() {
+	w.t.Helper()
+	laws := access.NewLaws()
+	rep, err := ledger.Verify(context.Background(), ledger.Live(w.ledger), ledger.Checks{EveryHead: true, Law: laws.Check, Head: laws.Head})
+	w.ok(err)
+	if !rep.OK {
+		w.t.Errorf("the ledger does not verify: %s", rep.Problem)
+	}
+}
+
+func TestTheFirstPasskeyTakesThePassphrase(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.rule(err, "passkey.console")
+	w.id.parts.Console = console
+	_, err = w.id.MakePasskey(t.Context(), w.root, "")
+	w.rule(err, string(curfew.NeedsSignIn)) // a stolen token makes none
+	_, err = w.id.MakePasskey(t.Context(), w.root, "another passphrase")
+	w.rule(err, "passphrase.wrong")
+
+	a := passkeytest.New(w.root, console)
+	m, err := w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.ok(err)
+	client, attestation := a.Make(m.Challenge)
+	_, err = w.id.Made(w.alice, m.Ticket, client, attestation)
+	w.rule(err, "passkey.late") // nobody else's
+	_, err = w.id.Made(w.root, m.Ticket, client, attestation)
+	w.rule(err, "passkey.late") // and tried once
+	m, err = w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.ok(err)
+	_, err = w.id.Made(w.root, m.Ticket, client, attestation)
+	w.rule(err, "passkey.wrong") // made for another challenge
+}
+
+func TestAPassphraseDecidesNothingBesideAPasskey(t *testing.T) {
+	w, a := enrolled(t)
+	ctx := t.Context()
+	w.rule(w.id.Prove(ctx, w.root, phrase), "passkey.needed")
+	if _, err := w.id.SignIn(ctx, "root@acme.io", phrase); err != nil {
+		t.Errorf("it signs in no more: %v", err) // and asks and uses, and decides nothing
+	}
+	w.ok(w.id.ChangePassphrase(ctx, w.root, phrase, phrase+" staple"))
+	w.rule(w.id.Prove(ctx, w.root, phrase+" staple"), "passkey.needed")
+
+	// A further one: the passphrase is not asked for, and would not be enough.
+	second := passkeytest.NewEdDSA(w.root, console)
+	m, err := w.id.MakePasskey(ctx, w.root, "")
+	w.ok(err)
+	if len(m.Known) != 1 {
+		t.Errorf("the browser is not told which they have: %v", m.Known)
+	}
+	client, attestation := second.Make(m.Challenge)
+	add, err := w.id.Made(w.root, m.Ticket, client, attestation)
+	w.ok(err)
+	_, err = w.access.Do(ctx, add)
+	w.rule(err, "passkey.needed")
+	ask, err := w.id.AskTouch(w.root, add)
+	w.ok(err)
+	_, err = w.id.Touch(w.alice, ask.Ticket, said(a.Touch(ask.Record)))
+	w.rule(err, "passkey.late")
+	ask, err = w.id.AskTouch(w.root, add)
+	w.ok(err)
+	add.Touch, err = w.id.Touch(w.root, ask.Ticket, said(a.Touch(ask.Record)))
+	w.ok(err)
+	_, err = w.access.Do(ctx, add)
+	w.ok(err)
+	_, err = w.id.Touch(w.root, ask.Ticket, said(a.Touch(ask.Record)))
+	w.rule(err, "passkey.late") // once
+
+	_, err = w.id.AskTouch(w.alice, access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root})
+	w.rule(err, "passkey.unknown") // nobody touches for somebody else
+	_, err = w.id.AskTouch(w.root, access.Approve{Request: "rq_none", By: w.root})
+	w.rule(err, string(curfew.NotFound))
+	w.verified()
+}
+
+func TestSigningInByAPasskey(t *testing.T) {
+	w, a := enrolled(t)
+	fresh := func() []byte {
+		ask, err := w.id.AskSignIn()
+		w.ok(err)
+		return ask.Record
+	}
+	record := fresh()
+	who, err := w.id.SignInByPasskey(record, said(a.Touch(record)))
+	if err != nil || who != w.root {
+		t.Fatalf("%s %v", who, err)
+	}
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)))
+	w.rule(err, string(curfew.NotSignedIn)) // once
+
+	mine := curfew.Record{Act: curfew.ActSignIn, Nonce: make([]byte, 16), Expires: w.access.Now().Add(touchLife)}.Canonical()
+	_, err = w.id.SignInByPasskey(mine, said(a.Touch(mine)))
+	w.rule(err, string(curfew.NotSignedIn)) // not one of ours
+	stranger := passkeytest.New(w.root, console)
+	record = fresh()
+	_, err = w.id.SignInByPasskey(record, said(stranger.Touch(record)))
+	w.rule(err, string(curfew.NotSignedIn))
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record, func(s *passkeytest.Said) { s.Origin = "http://evil.localhost:7080" })))
+	w.rule(err, string(curfew.NotSignedIn)) // phished
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(fresh())))
+	w.rule(err, string(curfew.NotSignedIn)) // for another record
+
+	// A touch for a decision signs nobody in, and one to sign in decides nothing.
+	remove := access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root}
+	ask, err := w.id.AskTouch(w.root, remove)
+	w.ok(err)
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)))
+	w.rule(err, string(curfew.NotSignedIn))
+	remove.Touch = a.Touch(fresh())
+	_, err = w.access.Do(t.Context(), remove)
+	w.rule(err, "passkey.record")
+
+	remove.Touch = a.Touch(ask.Record)
+	_, err = w.access.Do(t.Context(), remove)
+	w.ok(err)
+	record = fresh()
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)))
+	w.rule(err, string(curfew.NotSignedIn)) // it is gone
+	w.verified()
+}
