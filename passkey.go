@@ -41,6 +41,10 @@ const (
 // ActSignIn is the act of a touch that only says who somebody is; the ledger has none.
 const ActSignIn Act = "sign in"
 
+// ActProve is the act of a touch for what takes a passphrase from others: it is bound to
+// what is done, and is not kept.
+const ActProve Act = "prove"
+
 // recordDomain keeps records apart from everything else that is ever signed.
 const recordDomain = "curfew decision v1"
 

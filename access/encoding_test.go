@@ -29,14 +29,46 @@ func TestEncodingsOfWhatWaits(t *testing.T) {
 		}
 	}
 	// Without what is new, what is old is as it was: digests and versions of before still hold.
-	for _, body := range []any{curfew.RequestAsked{}, curfew.GrantApproved{}, curfew.SessionOpened{}, curfew.Policy{}} {
+	for _, body := range []any{curfew.RequestAsked{}, curfew.GrantApproved{}, curfew.SessionOpened{}, curfew.Policy{}, curfew.RequestActed{}, curfew.StatementActed{}, curfew.PlanActed{}} {
 		got, _ := json.Marshal(body)
 		var fields map[string]any
 		_ = json.Unmarshal(got, &fields)
-		for _, name := range []string{"credential", "credential_until", "credential_asks", "release"} {
+		for _, name := range []string{"credential", "credential_until", "credential_asks", "release", "touch"} {
 			if _, ok := fields[name]; ok {
 				t.Errorf("%T says %s where it has none", body, name)
 			}
 		}
+	}
+}
+
+// What an approver has signed is for ever too: one encoding, of every field.
+func TestEncodingOfWhatIsSigned(t *testing.T) {
+	at := time.Date(2026, 6, 2, 14, 32, 0, 0, time.UTC)
+	r := curfew.Record{
+		Deployment: "d", Genesis: []byte{1}, Act: curfew.ActApprove, Approver: "p_2", Requester: "p_1", Subject: "rq_1", Event: []byte{2}, Shown: []byte{3},
+		Role: "r", RoleVersion: "a", May: []string{"read <orders>"}, Never: nil, Resource: "db", ResourceVersion: "c", Address: "db:5432", Options: `{"tls":1}`, Account: curfew.Leased,
+		Start: at, Duration: time.Hour, Ends: "e", Policy: "p", PolicyVersion: "b", Facts: []string{"f"}, Workflow: "w", WorkflowOpen: true, Statement: nil,
+		Nonce: []byte{4}, Expires: at, HeadSize: 9, HeadRoot: []byte{5},
+	}
+	const want = `{"domain":"curfew decision v1","deployment":"d","genesis":"AQ==","act":"approve","approver":"p_2","requester":"p_1","subject":"rq_1","event":"Ag==","shown":"Aw==",` +
+		`"role":"r","role_version":"a","may":["read \u003corders\u003e"],"never":null,"resource":"db","resource_version":"c","address":"db:5432","options":"{\"tls\":1}","account":"leased",` +
+		`"start":"2026-06-02T14:32:00Z","duration":3600000000000,"ends":"e","policy":"p","policy_version":"b","facts":["f"],"workflow":"w","workflow_open":true,"statement":null,` +
+		`"nonce":"BA==","expires":"2026-06-02T14:32:00Z","head_size":9,"head_root":"BQ=="}`
+	if got := string(r.Canonical()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for name, text := range map[string]string{
+		"spaces":          want + " ",
+		"another order":   `{"deployment":"d","domain":"curfew decision v1"}`,
+		"a field twice":   want[:len(want)-1] + `,"act":"deny"}`,
+		"a field of more": want[:len(want)-1] + `,"more":1}`,
+		"another domain":  `{"domain":"curfew request v1"}`,
+	} {
+		if _, ok := curfew.ParseRecord([]byte(text)); ok {
+			t.Errorf("a record with %s is taken", name)
+		}
+	}
+	if _, ok := curfew.ParseRecord([]byte(want)); !ok {
+		t.Error("a record is not taken")
 	}
 }

@@ -110,6 +110,10 @@ func (s *Service) AskTouch(who curfew.Principal, c access.Command) (Touching, er
 	if err != nil {
 		return Touching{}, err
 	}
+	return s.askTouch(who, r)
+}
+
+func (s *Service) askTouch(who curfew.Principal, r curfew.Record) (Touching, error) {
 	out := Touching{Ticket: newSecret(), Passkeys: s.passkeysOf(who)}
 	if r.Approver != who || len(out.Passkeys) == 0 {
 		return Touching{}, curfew.Errorf(curfew.Denied, "you have no passkey that decides this").WithRule("passkey.unknown")
@@ -134,6 +138,36 @@ func (s *Service) Touch(who curfew.Principal, ticket string, said Said) (*curfew
 		return nil, late()
 	}
 	return &curfew.Touch{Passkey: said.Passkey, Record: t.record, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}, nil
+}
+
+// AskProof begins the touch for what takes a passphrase from others: what is done, and
+// the digest of all of it.
+func (s *Service) AskProof(who curfew.Principal, what string, digest []byte) (Touching, error) {
+	r := curfew.Record{Act: curfew.ActProve, Approver: who, Subject: what, Shown: digest}
+	s.parts.Access.View(func(st *access.State) { r.Deployment, r.Genesis = st.Deployment, st.Genesis })
+	return s.askTouch(who, r)
+}
+
+// ProveByTouch is Prove for somebody with a passkey: the touch is theirs, and for exactly this.
+func (s *Service) ProveByTouch(who curfew.Principal, what string, digest []byte, ticket string, said Said) error {
+	t, err := s.Touch(who, ticket, said)
+	if err != nil {
+		return err
+	}
+	r, ok := curfew.ParseRecord(t.Record)
+	if !ok || r.Act != curfew.ActProve || r.Approver != who || r.Subject != what || !bytes.Equal(r.Shown, digest) {
+		return curfew.Errorf(curfew.Conflict, "what was touched for is not what would be done now").WithRule("passkey.changed").WithFix("do it again")
+	}
+	var p curfew.Passkey
+	s.parts.Access.View(func(st *access.State) {
+		if q := st.Passkey(said.Passkey); q != nil && q.Principal == who && st.Enabled(who) {
+			p = q.Passkey
+		}
+	})
+	if p.Principal == "" {
+		return curfew.Errorf(curfew.Denied, "this is no passkey of yours").WithRule("passkey.unknown")
+	}
+	return passkey.Verify(p, *t)
 }
 
 // AskSignIn begins a sign-in by a passkey. Nothing is kept of it, so that strangers fill nothing.

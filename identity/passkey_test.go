@@ -163,3 +163,40 @@ func TestSigningInByAPasskey(t *testing.T) {
 	w.rule(err, string(curfew.NotSignedIn)) // it is gone
 	w.verified()
 }
+
+func TestATouchProvesOneThing(t *testing.T) {
+	w, a := enrolled(t)
+	const what = "POST /people/invite"
+	digest := []byte("of eve@acme.io")
+	ask := func() (ticket string, touch *curfew.Touch) {
+		asked, err := w.id.AskProof(w.root, what, digest)
+		w.ok(err)
+		return asked.Ticket, a.Touch(asked.Record)
+	}
+	ticket, touch := ask()
+	w.ok(w.id.ProveByTouch(w.root, what, digest, ticket, said(touch)))
+	w.rule(w.id.ProveByTouch(w.root, what, digest, ticket, said(touch)), "passkey.late") // once
+	ticket, touch = ask()
+	w.rule(w.id.ProveByTouch(w.root, "POST /apply", digest, ticket, said(touch)), "passkey.changed")
+	ticket, touch = ask()
+	w.rule(w.id.ProveByTouch(w.root, what, []byte("of mallory@acme.io"), ticket, said(touch)), "passkey.changed")
+	ticket, touch = ask()
+	w.rule(w.id.ProveByTouch(w.alice, what, digest, ticket, said(touch)), "passkey.late")
+	ticket, _ = ask()
+	w.rule(w.id.ProveByTouch(w.root, what, digest, ticket, said(touch)), "passkey.wrong") // of another time
+	ticket, touch = ask()
+	touch.Passkey = []byte("another")
+	w.rule(w.id.ProveByTouch(w.root, what, digest, ticket, said(touch)), "passkey.unknown")
+	_, err := w.id.AskProof(w.alice, what, digest)
+	w.rule(err, "passkey.unknown") // who has none has a passphrase
+
+	// A touch to decide proves nothing else, and one that proves decides nothing.
+	remove := access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root}
+	decide, err := w.id.AskTouch(w.root, remove)
+	w.ok(err)
+	w.rule(w.id.ProveByTouch(w.root, what, digest, decide.Ticket, said(a.Touch(decide.Record))), "passkey.changed")
+	_, touch = ask()
+	remove.Touch = touch
+	_, err = w.access.Do(t.Context(), remove)
+	w.rule(err, "passkey.changed")
+}
