@@ -3,6 +3,7 @@ package access
 import (
 	"bytes"
 	"crypto/sha256"
+	"sort"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -16,7 +17,7 @@ type lawTouches struct {
 	deployment string
 	genesis    []byte
 	passkeys   map[string]*lawPasskey
-	heads      map[uint64]ledger.Hash // by size
+	heads      []ledger.Head // that were the newest within TouchLife; none: nobody gives them
 	plans      map[curfew.PlanID][]byte
 	proposed   map[curfew.PlanID][]string
 	roles      map[curfew.RoleName]curfew.Role
@@ -32,7 +33,7 @@ type lawPasskey struct {
 
 func newLawTouches() lawTouches {
 	return lawTouches{
-		passkeys: map[string]*lawPasskey{}, heads: map[uint64]ledger.Hash{}, plans: map[curfew.PlanID][]byte{}, proposed: map[curfew.PlanID][]string{},
+		passkeys: map[string]*lawPasskey{}, plans: map[curfew.PlanID][]byte{}, proposed: map[curfew.PlanID][]string{},
 		roles: map[curfew.RoleName]curfew.Role{}, resources: map[curfew.ResourceName]curfew.Resource{}, open: map[curfew.WorkflowID]bool{},
 	}
 }
@@ -40,7 +41,21 @@ func newLawTouches() lawTouches {
 // Head takes a head of the ledger, once the events that it is over were checked. Every
 // touch names the newest head of its time: with it, whoever signed is a witness of all
 // that was decided before. Where no heads are given, that is not checked.
-func (l *Laws) Head(size uint64, root ledger.Hash) { l.touches.heads[size] = root }
+// Those that had a newer one already when a touch of now can have been asked for are forgotten.
+func (l *Laws) Head(h ledger.Head) {
+	heads := append(l.touches.heads, h)
+	old := 0
+	for old+1 < len(heads) && h.Time.Sub(heads[old+1].Time) > TouchLife {
+		old++
+	}
+	l.touches.heads = heads[old:]
+}
+
+// wasHead reports whether a head was the newest not long ago.
+func (t *lawTouches) wasHead(size uint64, root []byte) bool {
+	i := sort.Search(len(t.heads), func(i int) bool { return t.heads[i].Size >= size })
+	return i < len(t.heads) && t.heads[i].Size == size && bytes.Equal(t.heads[i].Root[:], root)
+}
 
 // remember takes what touches are checked against.
 func (l *Laws) remember(e curfew.Event) error {
@@ -131,8 +146,8 @@ func (l *Laws) checkTouch(e curfew.Event, by curfew.Principal, t *curfew.Touch, 
 	if !bytes.Equal(want.Canonical(), t.Record) {
 		return broken("%s of %s was touched for something else: %s", e.Kind, want.Subject, otherwise(want, r))
 	}
-	if root, ok := l.touches.heads[r.HeadSize]; len(l.touches.heads) > 0 && (!ok || !bytes.Equal(root[:], r.HeadRoot)) {
-		return broken("%s of %s was touched after a head over %d events that this ledger never had: what is before it was written again", e.Kind, want.Subject, r.HeadSize)
+	if len(l.touches.heads) > 0 && !l.touches.wasHead(r.HeadSize, r.HeadRoot) {
+		return broken("%s of %s was touched after a head over %d events that this ledger did not have then: what is before it was written again", e.Kind, want.Subject, r.HeadSize)
 	}
 	return nil
 }

@@ -421,7 +421,22 @@ func TestEveryFieldOfARecordIsChecked(t *testing.T) {
 		// Nothing but the touch knows: no law is broken by what the event says now.
 		again := rewrite(t, w.events(), curfew.KindSettingsChanged, func(b *curfew.SettingsChanged) { b.Settings.Settle = time.Minute })
 		rep := w.verified(again)
-		if rep.OK || !strings.Contains(rep.Problem, "this ledger never had") || !strings.Contains(rep.Problem, string(id)) {
+		if rep.OK || !strings.Contains(rep.Problem, "did not have then") || !strings.Contains(rep.Problem, string(id)) {
+			t.Errorf("%+v", rep)
+		}
+		// A head of long ago witnesses too little.
+		w.pass(2 * time.Hour)
+		late, _ := w.ask(alice, "write", time.Minute)
+		d := w.approving(dana, late)
+		old := w.record(d)
+		w.do(AddPerson{curfew.PrincipalAdded{Principal: "p_new", Kind: curfew.Person, EmailTag: []byte("new"), By: root}})
+		w.pass(TouchLife + time.Minute)
+		w.do(AddPerson{curfew.PrincipalAdded{Principal: "p_newer", Kind: curfew.Person, EmailTag: []byte("newer"), By: root}})
+		d.Touch = w.touch(key, d)
+		w.do(d)
+		old.Expires = time.Now().Add(time.Minute).UTC()
+		rep = w.verified(rewrite(t, w.events(), curfew.KindRequestApproved, func(b *curfew.RequestActed) { b.Touch = key.Touch(old.Canonical()) }))
+		if rep.OK || !strings.Contains(rep.Problem, "did not have then") {
 			t.Errorf("%+v", rep)
 		}
 		// Another key in the place of hers does not help.

@@ -26,7 +26,7 @@ type Checks struct {
 	// Law is called with every event, in order; nil: no laws.
 	Law func(curfew.Event) error
 	// Head is called with every head that fits the events, after them; nil: nobody looks.
-	Head func(size uint64, root Hash)
+	Head func(Head)
 }
 
 // Report is what verifying found.
@@ -199,7 +199,7 @@ func (v *verifying) head(r Record) {
 	v.newest, v.after, v.good, v.checked = h, sha256.Sum256(r.Note), size, false
 	v.report.Heads++
 	if v.checks.Head != nil {
-		v.checks.Head(h.Size, h.Root)
+		v.checks.Head(h.Head)
 	}
 	if v.checks.EveryHead || len(v.admitted) > 0 {
 		v.signature()
