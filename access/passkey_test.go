@@ -385,6 +385,18 @@ func TestEveryFieldOfARecordIsChecked(t *testing.T) {
 				t.Errorf("%s was flipped before the touch: %+v", field, rep)
 			}
 		}
+		var before ledger.Frontier // the tree before she had the passkey
+		for _, e := range events {
+			if e.Kind == curfew.KindPasskeyAdded {
+				break
+			}
+			before.Append(ledger.LeafHash(e))
+		}
+		early, root := honest, before.Root()
+		early.HeadSize, early.HeadRoot = before.Size, root[:]
+		if rep := with(key.Touch(early.Canonical())); rep.OK || !strings.Contains(rep.Problem, "at which the passkey was not") {
+			t.Errorf("a head from before the passkey: %+v", rep)
+		}
 		for name, x := range map[string]*curfew.Touch{
 			"no touch":          nil,
 			"another's":         passkeytest.New(dana, consoleOrigin).Touch(honest.Canonical()),
