@@ -103,9 +103,6 @@ func argon(passphrase string, salt []byte) []byte {
 // does the passphrase of somebody who has a passkey: whoever talks it out of them has
 // not got their key.
 func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase string) error {
-	if passphrase == "" {
-		return curfew.Errorf(curfew.NeedsSignIn, "deciding needs your passphrase").WithFix("type it when asked, or pass it on standard input with --passphrase-stdin")
-	}
 	touches := false
 	s.parts.Access.View(func(st *access.State) { touches = len(st.PasskeysOf(who)) > 0 })
 	if touches {
@@ -115,6 +112,9 @@ func (s *Service) Prove(ctx context.Context, who curfew.Principal, passphrase st
 }
 
 func (s *Service) proveDecision(ctx context.Context, who curfew.Principal, passphrase string) error {
+	if passphrase == "" {
+		return curfew.Errorf(curfew.NeedsSignIn, "deciding needs your passphrase").WithFix("type it when asked, or pass it on standard input with --passphrase-stdin")
+	}
 	return s.prove(ctx, who, passphrase, []bucket{{"decision " + string(who), wrongMost}})
 }
 
