@@ -123,10 +123,11 @@ type follower struct {
 	statements bool
 }
 
-// look notes what waits, as far as the caller may see it.
+// look notes what waits, as far as the caller may see it now.
 func (f *follower) look(ctx context.Context) {
 	var all []history.Request
 	f.server.parts.Access.View(func(st *access.State) {
+		f.caller.admin, f.caller.audit = st.InGroup(f.caller.who, curfew.Administrators), st.InGroup(f.caller.who, curfew.Auditors)
 		for _, r := range st.Requests {
 			all = append(all, pending(r))
 		}
@@ -233,15 +234,21 @@ func (s *Server) follows(who curfew.Principal) (done func(), err error) {
 }
 
 // still returns what asks, at most once a second, whether who began to read may
-// still: a stream ends with the sign-in that it began with.
-func (s *Server) still(ctx context.Context, level Level) func() error {
+// still: a stream ends with the sign-in that it began with, and with the right to know
+// of the sessions that it shows.
+func (s *Server) still(ctx context.Context, level Level, of ...curfew.SessionID) func() error {
 	asked := time.Now()
 	return func() error {
 		if time.Since(asked) < admitEvery {
 			return nil
 		}
 		asked = time.Now()
-		_, err := s.admit(context.WithoutCancel(ctx), level)
+		c, err := s.admit(context.WithoutCancel(ctx), level)
+		for _, id := range of {
+			if err == nil {
+				_, err = s.findSession(context.WithoutCancel(ctx), c, string(id))
+			}
+		}
 		return err
 	}
 }

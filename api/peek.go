@@ -93,6 +93,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	var all []opened
+	var ids []curfew.SessionID
 	closeAll := func() {
 		for _, o := range all {
 			_ = o.reader.Close()
@@ -105,9 +106,10 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 			done()
 			return nil, err
 		}
+		ids = append(ids, curfew.SessionID(id))
 		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: terminals{all: map[uint64]*screen.Screen{}}}, r, show})
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, ids...)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		ctx, cancel := context.WithCancel(h.Context())
 		var wg sync.WaitGroup

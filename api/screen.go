@@ -99,7 +99,7 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		done()
 		return nil, err
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, x.Session)
 	may := func() error {
 		if err := still(); err != nil {
 			return err

@@ -250,6 +250,7 @@ func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.Stre
 	if err != nil {
 		return nil, err
 	}
+	still := s.still(ctx, SignedIn, curfew.SessionID(in.ID))
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer func() { _ = r.Close() }()
 		h.SetHeader("Content-Type", "application/x-ndjson")
@@ -258,6 +259,9 @@ func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.Stre
 			it, err := r.Next(h.Context(), false)
 			if errors.Is(err, io.EOF) {
 				return
+			}
+			if err == nil {
+				err = still()
 			}
 			if err != nil {
 				_ = enc.Encode(client.Item{Kind: "fault", Error: err.Error()})
@@ -283,7 +287,7 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 		done()
 		return nil, err
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, curfew.SessionID(in.ID))
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		defer func() { _ = r.Close() }()

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,5 +52,42 @@ func TestABrowsersStreamEndsWithItsSignIn(t *testing.T) {
 			must(t, err)
 			goesOn(t, r, w)
 		})
+	}
+}
+
+// Who may know of a session no longer follows it no longer, not even its shape.
+func TestAWatchEndsWithTheRightToIt(t *testing.T) {
+	for _, path := range []string{"/api/v1/sessions/%s/watch", "/api/v1/peek?session=%s"} {
+		o := newOffice(t)
+		id, w := o.said("alice", true, "SELECT 1")
+		r := o.stream("tom", fmt.Sprintf(path, id))
+		time.Sleep(200 * time.Millisecond)
+		o.noAuditors()
+		goesOn(t, r, w)
+	}
+}
+
+func (o *office) noAuditors() {
+	o.t.Helper()
+	var next curfew.Config
+	o.access.View(func(st *access.State) { next = st.Config })
+	next.Groups = maps.Clone(next.Groups)
+	next.Groups[curfew.Auditors] = nil
+	_, err := o.access.Do(o.t.Context(), access.Propose{Change: o.access.Plan(next), Author: o.who["root"]})
+	must(o.t, err)
+}
+
+// The feed goes on for who is no auditor any more, and says what the others are told.
+func TestTheFeedTellsByTheRightsOfNow(t *testing.T) {
+	o := newOffice(t)
+	r := o.stream("tom", "/api/v1/feed")
+	time.Sleep(200 * time.Millisecond)
+	o.noAuditors()
+	time.Sleep(time.Second)
+	_, err := o.access.Do(t.Context(), access.CutSession{Session: aliceSession, By: o.who["root"]})
+	must(t, err)
+	time.Sleep(time.Second)
+	if got := hints(t, r.stop()); slices.Contains(got, "sessions") || !slices.Contains(got, "config") && !slices.Contains(got, "people") {
+		t.Errorf("he is told of %v", got)
 	}
 }
