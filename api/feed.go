@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,12 +73,14 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		ctx, cancel := context.WithCancel(h.Context())
-		defer cancel()
 		changed := make(chan client.Hint)
-		go func() {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() {
 			defer close(changed)
 			_ = s.parts.Access.Follow(ctx, after, func(batch []curfew.Event) error { return f.hint(ctx, batch, changed) })
-		}()
+		})
 		alive := time.NewTicker(aliveEvery)
 		defer alive.Stop()
 		send := events(h)
