@@ -83,12 +83,11 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		})
 		alive := time.NewTicker(aliveEvery)
 		defer alive.Stop()
-		send := events(h)
+		send := s.stream(h)
 		comment := func(text string) error {
-			_, err := fmt.Fprintf(h.BodyWriter(), ": %s\n\n", text)
-			if f, ok := h.BodyWriter().(http.Flusher); ok {
-				f.Flush()
-			}
+			w := s.patient(h)
+			_, err := fmt.Fprintf(w, ": %s\n\n", text)
+			w.Flush()
 			return err
 		}
 		if comment("following") != nil {

@@ -131,7 +131,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 				}
 			})
 		}
-		send, n := events(h), 0
+		send, n := s.stream(h), 0
 		tick := time.NewTicker(peekEvery)
 		defer tick.Stop()
 		for over := 0; over < len(all); {

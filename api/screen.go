@@ -192,7 +192,7 @@ func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 			}
 		}
 	})
-	send, n, changed := events(h), 0, false
+	send, n, changed := s.stream(h), 0, false
 	t := terminals{all: map[uint64]*screen.Screen{}}
 	flush := func() error {
 		if !changed {
