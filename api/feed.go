@@ -30,6 +30,15 @@ func (s *Server) feedRoutes() {
 	add(s, SignedIn, http.MethodGet, "/feed", "Follow what changes of what one may see (Server-Sent Events, resumed by Last-Event-ID)", s.feed)
 }
 
+// mostMissed is how many events a reader who was away is told of one by one. Whoever
+// missed more looks at everything: nobody has the gateway read its ledger for a hint.
+const mostMissed = 500
+
+// everything is all the topics there are.
+func everything() []string {
+	return []string{"config", "grants", "people", "requests", "sessions", "statements", "workflows"}
+}
+
 // topics are the lists that an event changes.
 func topics(k curfew.Kind) []string {
 	subject, _, _ := strings.Cut(string(k), ".")
@@ -59,9 +68,11 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	After  uint64 `query:"after"`
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
-	after := max(in.After, in.LastID)
-	if after == 0 {
-		s.parts.Access.View(func(st *access.State) { after = st.Size })
+	after, now := max(in.After, in.LastID), uint64(0)
+	s.parts.Access.View(func(st *access.State) { now = st.Size })
+	missed := after > now || after != 0 && now-after > mostMissed
+	if missed || after == 0 {
+		after = now
 	}
 	done, err := s.follows(c.who)
 	if err != nil {
@@ -90,7 +101,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 			w.Flush()
 			return err
 		}
-		if comment("following") != nil {
+		if comment("following") != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
 			return
 		}
 		for {

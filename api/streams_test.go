@@ -91,3 +91,20 @@ func TestTheFeedTellsByTheRightsOfNow(t *testing.T) {
 		t.Errorf("he is told of %v", got)
 	}
 }
+
+// Who was away for long, or says so, has nothing read for them: they look at everything.
+func TestTheFeedReadsNoLongPast(t *testing.T) {
+	o := newOffice(t)
+	for i := range uint64(mostMissed + 10) {
+		_, err := o.access.Do(t.Context(), access.OpenWorkflow{ID: curfew.WorkflowID("INC-" + itoa(1000+i)), Kind: curfew.Incident, By: o.who["dana"]})
+		must(t, err)
+	}
+	for _, after := range []string{"1", "9999999", "18446744073709551615"} {
+		r := o.stream("mallory", "/api/v1/feed?after="+after)
+		time.Sleep(500 * time.Millisecond)
+		text := r.stop()
+		if got := hints(t, text); !slices.Equal(got, everything()) || strings.Count(text, "event: hint") != 1 {
+			t.Errorf("after %s: %d hints, of %v", after, strings.Count(text, "event: hint"), got)
+		}
+	}
+}
