@@ -74,7 +74,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	if missed || after == 0 {
 		after = now
 	}
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -229,18 +229,18 @@ func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
 // mostStreams is how many streams one person follows at the same time.
 const mostStreams = 40
 
-// follows takes a place among the streams of somebody; done gives it back.
-func (s *Server) follows(who curfew.Principal) (done func(), err error) {
+// follows takes n places among the streams of somebody; done gives them back.
+func (s *Server) follows(who curfew.Principal, n int) (done func(), err error) {
 	s.streamsMu.Lock()
 	defer s.streamsMu.Unlock()
-	if s.streams[who] >= mostStreams {
+	if s.streams[who]+n > mostStreams {
 		return nil, curfew.Errorf(curfew.Limited, "you follow %d streams already", mostStreams).WithRule("reading.busy").WithFix("close some pages, or end other watches")
 	}
-	s.streams[who]++
+	s.streams[who] += n
 	return func() {
 		s.streamsMu.Lock()
 		defer s.streamsMu.Unlock()
-		if s.streams[who]--; s.streams[who] <= 0 {
+		if s.streams[who] -= n; s.streams[who] <= 0 {
 			delete(s.streams, who)
 		}
 	}, nil

@@ -92,7 +92,7 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
 	after := max(in.After, in.LastID)
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}

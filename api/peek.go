@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,13 +13,13 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/record"
-	"github.com/curfewhq/curfew/screen"
 )
 
 // Bounds of a stream that looks at several sessions.
 const (
 	mostPeeks = 24
 	peekEvery = 500 * time.Millisecond
+	peekEach  = 6 // sessions that count as one stream
 	peekLines = 6 // the newest statements, where there is no terminal
 )
 
@@ -88,7 +89,9 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		reader record.Reader
 		show   func(record.Item) client.Item
 	}
-	done, err := s.follows(c.who)
+	slices.Sort(in.Sessions)
+	in.Sessions = slices.Compact(in.Sessions) // once is enough
+	done, err := s.follows(c.who, (len(in.Sessions)+peekEach-1)/peekEach)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +110,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 			return nil, err
 		}
 		ids = append(ids, curfew.SessionID(id))
-		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: terminals{all: map[uint64]*screen.Screen{}}}, r, show})
+		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: following(peekScreens)}, r, show})
 	}
 	still := s.still(ctx, SignedIn, ids...)
 	return &huma.StreamResponse{Body: func(h huma.Context) {

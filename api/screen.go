@@ -29,6 +29,7 @@ func (s *Server) screenRoutes() {
 
 // terminals follow a recording and keep the screen of the program that printed last.
 type terminals struct {
+	most  int
 	all   map[uint64]*screen.Screen
 	last  uint64
 	over  bool              // the last has ended; it is shown until another prints
@@ -44,8 +45,15 @@ func sizeOf(text string) (columns, rows int, ok bool) {
 	return columns, rows, found && err == nil && err2 == nil
 }
 
-// mostScreens bounds how many programs' screens are kept at the same time.
-const mostScreens = 32
+// Bounds of how many programs' screens are kept at the same time: one is a megabyte at
+// most, and only the one that printed last is shown.
+const (
+	mostScreens = 8
+	peekScreens = 2 // of each of several sessions
+)
+
+// following is a recording's terminals, of which so many are kept.
+func following(most int) terminals { return terminals{most: most, all: map[uint64]*screen.Screen{}} }
 
 // take reports whether an item changed a screen.
 func (t *terminals) take(it client.Item) bool {
@@ -64,6 +72,7 @@ func (t *terminals) take(it client.Item) bool {
 		if sc := t.all[it.Ref]; sc != nil {
 			t.front(it.Ref)
 			sc.Write(it.Text)
+			_, _ = sc.Done(), sc.Left() // what scrolled away is not shown
 			return true
 		}
 	case record.Outcome:
@@ -98,7 +107,7 @@ func (t *terminals) show(ref uint64, columns, rows int) {
 	t.front(ref)
 	t.all[ref] = screen.New(columns, rows)
 	delete(t.sizes, ref)
-	for len(t.all) > mostScreens {
+	for len(t.all) > t.most {
 		oldest := t.order[0]
 		if t.sizes == nil {
 			t.sizes = map[uint64][2]int{}
@@ -145,7 +154,7 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		return nil, curfew.Errorf(curfew.Denied, "what the terminal shows is for those who could have the role themselves").WithRule("recording.values").
 			WithFix("its statements' shapes: curfew watch %s", x.Session)
 	}
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +202,7 @@ func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 		}
 	})
 	send, n, changed := s.stream(h), 0, false
-	t := terminals{all: map[uint64]*screen.Screen{}}
+	t := following(mostScreens)
 	flush := func() error {
 		if !changed {
 			return nil

@@ -278,7 +278,7 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 	IDIn
 	Skip string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
 }) (*huma.StreamResponse, error) {
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
