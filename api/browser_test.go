@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/history"
 	"github.com/curfewhq/curfew/identity"
 )
 
@@ -175,6 +177,7 @@ func TestAnswersAreTaggedAndCompressed(t *testing.T) {
 		}
 		return o.send(req)
 	}
+	history.Reach(context.Background(), o.server.parts.History, o.size(), 10*time.Second) // the list is what it stays
 	plain := ask("/audit")
 	small := ask("/audit", "Accept-Encoding", "br, gzip;q=1.0")
 	z, err := gzip.NewReader(strings.NewReader(small.text))

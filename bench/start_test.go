@@ -134,7 +134,7 @@ func (p product) awaitSnapshot(b *testing.B) {
 
 // answers reports whether an API answers anything at all.
 func answers(base string) bool {
-	resp, err := http.Get(base + "/")
+	resp, err := http.Get(base + "/healthz")
 	if err != nil {
 		return false
 	}

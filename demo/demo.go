@@ -5,6 +5,7 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -147,10 +148,11 @@ people:
   ben@shop.example:   { name: Ben Okafor }
   alice@shop.example: { name: Alice Moreau }
   dana@shop.example:  { name: Dana Silva }
+  erin@shop.example:  { name: Erin Park }
   tom@shop.example:   { name: Tom Becker }
 
 groups:
-  payments: [alice@shop.example, dana@shop.example]
+  payments: [alice@shop.example, dana@shop.example, erin@shop.example]
   auditors: [tom@shop.example]
   administrators: [ben@shop.example, dana@shop.example]
 
@@ -204,9 +206,24 @@ and in a third, as Dana (her passphrase is: %s):
 
 Then look at it as Tom (CURFEW_CONFIG_DIR=%s): %s audit
 
-Or sign in with a browser, as any of them: %s
-`, s.file("alice"), s.program, passphrase("dana"), s.file("dana"), s.program, s.program, s.file("tom"), s.program, s.console)
+In a browser: %s
+opens the console for Erin, who approves too (choose her a passphrase). Let Alice connect as above, press A, watch her, cut her with X.
+The others sign in at %s
+`, s.file("alice"), s.program, passphrase("dana"), s.file("dana"), s.program, s.program, s.file("tom"), s.program, s.link("erin"), s.console)
 	fmt.Fprint(s.out, s.browse())
+}
+
+// link is a first sign-in link of somebody; where it cannot be made, the console's address.
+func (s *story) link(who string) string {
+	a, err := s.as("ben", passphrase("ben")+"\n", "invite", who+"@shop.example", "--passphrase-stdin", "--json")
+	var invited struct{ Link string }
+	if err != nil || json.Unmarshal([]byte(strings.TrimSpace(a.text)), &invited) != nil || invited.Link == "" {
+		return s.console
+	}
+	if !strings.HasPrefix(invited.Link, "http") {
+		return s.console + "/join?key=" + invited.Link
+	}
+	return invited.Link
 }
 
 func passphrase(who string) string { return who + " keeps her word" }
