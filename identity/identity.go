@@ -66,7 +66,7 @@ func New(p Parts) *Service {
 	return &Service{
 		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
 		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
-		visits: once[visitCode]{life: visitCodeLife, most: 10_000},
+		visits: once[visitCode]{life: visitCodeLife, most: 10_000, each: 100},
 	}
 }
 
