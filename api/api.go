@@ -66,6 +66,8 @@ type Server struct {
 	reading chan struct{} // has an item for each search and export under way
 	readers sync.Map      // by whom: curfew.Principal to true
 
+	slowest time.Duration // how long a stream waits for its reader
+
 	streamsMu sync.Mutex
 	streams   map[curfew.Principal]int // guarded by streamsMu; that somebody follows
 }
@@ -107,7 +109,7 @@ func New(p Parts) *Server {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching), streams: map[curfew.Principal]int{}}
+	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching), slowest: slowest, streams: map[curfew.Principal]int{}}
 	cfg := huma.DefaultConfig("Curfew", p.Version)
 	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
 	cfg.OpenAPIPath = client.Base + "/openapi"

@@ -119,9 +119,9 @@ func addressOf(ctx context.Context) string {
 // caller is who a request comes from: by a token, or by a browser's cookie.
 func (s *Server) caller(ctx context.Context) (caller, error) {
 	x, _ := ctx.Value(shownKey{}).(shown)
-	if x.browser != nil {
-		in := x.browser
-		return caller{who: in.Principal, token: in.ID, browser: true, csrf: in.CSRF, until: in.Until}, nil
+	if x.browser != nil { // asked again: a stream asks long after meant did
+		in, err := s.parts.Identity.Browser(ctx, x.cookie)
+		return caller{who: in.Principal, token: in.ID, browser: true, csrf: in.CSRF, until: in.Until}, err
 	}
 	in, err := s.parts.Identity.Bearer(ctx, x.bearer)
 	return caller{who: in.Principal, token: in.ID, asks: in.Asks, until: in.Until}, err

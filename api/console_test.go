@@ -27,7 +27,11 @@ type stream struct {
 func (o *office) stream(as, path string) stream {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://curfew.test"+path, http.NoBody)
-	req.Header.Set("Authorization", "Bearer "+o.token[as])
+	if o.by == "browser" {
+		req.Header.Set("Cookie", Cookie+"="+o.cookie[as])
+	} else {
+		req.Header.Set("Authorization", "Bearer "+o.token[as])
+	}
 	rec, over := httptest.NewRecorder(), make(chan struct{})
 	go func() { defer close(over); o.server.ServeHTTP(rec, req) }()
 	return stream{rec: rec, over: over, stop: func() string { cancel(); <-over; return rec.Body.String() }}

@@ -36,7 +36,7 @@ func (s *Server) exportSession(ctx context.Context, c caller, in *IDIn) (*huma.S
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer func() { _ = f.Chunks.Close() }()
 		h.SetHeader("Content-Type", "application/x-ndjson")
-		if err := evidence.Write(h.BodyWriter(), f); err != nil {
+		if err := evidence.Write(s.patient(h), f); err != nil {
 			s.parts.Log.Error("an export was cut short", "session", x.Session, "err", err)
 			panic(http.ErrAbortHandler) // whoever reads it must not take it for the whole
 		}

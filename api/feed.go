@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,6 +28,15 @@ const admitEvery = time.Second
 
 func (s *Server) feedRoutes() {
 	add(s, SignedIn, http.MethodGet, "/feed", "Follow what changes of what one may see (Server-Sent Events, resumed by Last-Event-ID)", s.feed)
+}
+
+// mostMissed is how many events a reader who was away is told of one by one. Whoever
+// missed more looks at everything: nobody has the gateway read its ledger for a hint.
+const mostMissed = 500
+
+// everything is all the topics there are.
+func everything() []string {
+	return []string{"config", "grants", "people", "requests", "sessions", "statements", "workflows"}
 }
 
 // topics are the lists that an event changes.
@@ -58,11 +68,13 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	After  uint64 `query:"after"`
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
-	after := max(in.After, in.LastID)
-	if after == 0 {
-		s.parts.Access.View(func(st *access.State) { after = st.Size })
+	after, now := max(in.After, in.LastID), uint64(0)
+	s.parts.Access.View(func(st *access.State) { now = st.Size })
+	missed := after > now || after != 0 && now-after > mostMissed
+	if missed || after == 0 {
+		after = now
 	}
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -72,23 +84,24 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		ctx, cancel := context.WithCancel(h.Context())
-		defer cancel()
 		changed := make(chan client.Hint)
-		go func() {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() {
 			defer close(changed)
 			_ = s.parts.Access.Follow(ctx, after, func(batch []curfew.Event) error { return f.hint(ctx, batch, changed) })
-		}()
+		})
 		alive := time.NewTicker(aliveEvery)
 		defer alive.Stop()
-		send := events(h)
+		send := s.stream(h)
 		comment := func(text string) error {
-			_, err := fmt.Fprintf(h.BodyWriter(), ": %s\n\n", text)
-			if f, ok := h.BodyWriter().(http.Flusher); ok {
-				f.Flush()
-			}
+			w := s.patient(h)
+			_, err := fmt.Fprintf(w, ": %s\n\n", text)
+			w.Flush()
 			return err
 		}
-		if comment("following") != nil {
+		if comment("following") != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
 			return
 		}
 		for {
@@ -123,10 +136,11 @@ type follower struct {
 	statements bool
 }
 
-// look notes what waits, as far as the caller may see it.
+// look notes what waits, as far as the caller may see it now.
 func (f *follower) look(ctx context.Context) {
 	var all []history.Request
 	f.server.parts.Access.View(func(st *access.State) {
+		f.caller.admin, f.caller.audit = st.InGroup(f.caller.who, curfew.Administrators), st.InGroup(f.caller.who, curfew.Auditors)
 		for _, r := range st.Requests {
 			all = append(all, pending(r))
 		}
@@ -215,33 +229,39 @@ func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
 // mostStreams is how many streams one person follows at the same time.
 const mostStreams = 40
 
-// follows takes a place among the streams of somebody; done gives it back.
-func (s *Server) follows(who curfew.Principal) (done func(), err error) {
+// follows takes n places among the streams of somebody; done gives them back.
+func (s *Server) follows(who curfew.Principal, n int) (done func(), err error) {
 	s.streamsMu.Lock()
 	defer s.streamsMu.Unlock()
-	if s.streams[who] >= mostStreams {
+	if s.streams[who]+n > mostStreams {
 		return nil, curfew.Errorf(curfew.Limited, "you follow %d streams already", mostStreams).WithRule("reading.busy").WithFix("close some pages, or end other watches")
 	}
-	s.streams[who]++
+	s.streams[who] += n
 	return func() {
 		s.streamsMu.Lock()
 		defer s.streamsMu.Unlock()
-		if s.streams[who]--; s.streams[who] <= 0 {
+		if s.streams[who] -= n; s.streams[who] <= 0 {
 			delete(s.streams, who)
 		}
 	}, nil
 }
 
 // still returns what asks, at most once a second, whether who began to read may
-// still: a stream ends with the sign-in that it began with.
-func (s *Server) still(ctx context.Context, level Level) func() error {
+// still: a stream ends with the sign-in that it began with, and with the right to know
+// of the sessions that it shows.
+func (s *Server) still(ctx context.Context, level Level, of ...curfew.SessionID) func() error {
 	asked := time.Now()
 	return func() error {
 		if time.Since(asked) < admitEvery {
 			return nil
 		}
 		asked = time.Now()
-		_, err := s.admit(context.WithoutCancel(ctx), level)
+		c, err := s.admit(context.WithoutCancel(ctx), level)
+		for _, id := range of {
+			if err == nil {
+				_, err = s.findSession(context.WithoutCancel(ctx), c, string(id))
+			}
+		}
 		return err
 	}
 }

@@ -92,14 +92,14 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 	LastID uint64 `header:"Last-Event-ID"`
 }) (*huma.StreamResponse, error) {
 	after := max(in.After, in.LastID)
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
 	still := s.still(ctx, Viewer)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
-		send := events(h)
+		send := s.stream(h)
 		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
 			s.caughtUp(h.Context(), batch[len(batch)-1].Position)
 			if err := still(); err != nil {
@@ -131,7 +131,7 @@ func (s *Server) ledgerHead(context.Context, caller, *struct{}) (*body[client.He
 func (s *Server) export(context.Context, caller, *struct{}) (*huma.StreamResponse, error) {
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		h.SetHeader("Content-Type", "application/vnd.curfew.ledger")
-		if err := s.parts.Export(h.Context(), h.BodyWriter()); err != nil {
+		if err := s.parts.Export(h.Context(), s.patient(h)); err != nil {
 			s.parts.Log.Error("an export was cut short", "err", err)
 		}
 	}}, nil

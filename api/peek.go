@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,13 +13,13 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/record"
-	"github.com/curfewhq/curfew/screen"
 )
 
 // Bounds of a stream that looks at several sessions.
 const (
 	mostPeeks = 24
 	peekEvery = 500 * time.Millisecond
+	peekEach  = 6 // sessions that count as one stream
 	peekLines = 6 // the newest statements, where there is no terminal
 )
 
@@ -88,11 +89,14 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		reader record.Reader
 		show   func(record.Item) client.Item
 	}
-	done, err := s.follows(c.who)
+	slices.Sort(in.Sessions)
+	in.Sessions = slices.Compact(in.Sessions) // once is enough
+	done, err := s.follows(c.who, (len(in.Sessions)+peekEach-1)/peekEach)
 	if err != nil {
 		return nil, err
 	}
 	var all []opened
+	var ids []curfew.SessionID
 	closeAll := func() {
 		for _, o := range all {
 			_ = o.reader.Close()
@@ -105,9 +109,10 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 			done()
 			return nil, err
 		}
-		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: terminals{all: map[uint64]*screen.Screen{}}}, r, show})
+		ids = append(ids, curfew.SessionID(id))
+		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: following(peekScreens)}, r, show})
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, ids...)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		ctx, cancel := context.WithCancel(h.Context())
 		var wg sync.WaitGroup
@@ -129,7 +134,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 				}
 			})
 		}
-		send, n := events(h), 0
+		send, n := s.stream(h), 0
 		tick := time.NewTicker(peekEvery)
 		defer tick.Stop()
 		for over := 0; over < len(all); {

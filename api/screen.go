@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,8 +29,12 @@ func (s *Server) screenRoutes() {
 
 // terminals follow a recording and keep the screen of the program that printed last.
 type terminals struct {
-	all  map[uint64]*screen.Screen
-	last uint64
+	most  int
+	all   map[uint64]*screen.Screen
+	last  uint64
+	over  bool              // the last has ended; it is shown until another prints
+	order []uint64          // of all, whoever printed last at the end
+	sizes map[uint64][2]int // of those that were forgotten and may print again; the engine bounds them
 }
 
 // sizeOf reads "80x24".
@@ -39,36 +45,94 @@ func sizeOf(text string) (columns, rows int, ok bool) {
 	return columns, rows, found && err == nil && err2 == nil
 }
 
-// most bounds how many programs' screens are kept at the same time.
-const mostScreens = 32
+// Bounds of how many programs' screens are kept at the same time: one is a megabyte at
+// most, and only the one that printed last is shown.
+const (
+	mostScreens = 8
+	peekScreens = 2 // of each of several sessions
+)
+
+// following is a recording's terminals, of which so many are kept.
+func following(most int) terminals { return terminals{most: most, all: map[uint64]*screen.Screen{}} }
 
 // take reports whether an item changed a screen.
 func (t *terminals) take(it client.Item) bool {
 	switch record.Kind(it.Kind) {
 	case record.Statement:
-		if columns, rows, ok := sizeOf(it.Tag); ok && len(t.all) < mostScreens {
-			t.all[it.Ref], t.last = screen.New(columns, rows), it.Ref
+		if columns, rows, ok := sizeOf(it.Tag); ok {
+			t.show(it.Ref, columns, rows)
 			return true
 		}
 	case record.Resize:
-		if sc := t.all[it.Ref]; sc != nil {
-			if columns, rows, ok := sizeOf(it.Text); ok {
-				sc.Resize(columns, rows)
-				return true
-			}
-		}
+		return t.resize(it)
 	case record.Output:
+		if size, ok := t.sizes[it.Ref]; ok { // it was silent for long, and prints again
+			t.show(it.Ref, size[0], size[1])
+		}
 		if sc := t.all[it.Ref]; sc != nil {
+			t.front(it.Ref)
 			sc.Write(it.Text)
-			t.last = it.Ref
+			_, _ = sc.Done(), sc.Left() // what scrolled away is not shown
 			return true
 		}
 	case record.Outcome:
-		if _, ok := t.all[it.Ref]; ok && it.Ref != t.last {
-			delete(t.all, it.Ref)
+		delete(t.sizes, it.Ref)
+		if it.Ref == t.last {
+			t.over = true
+		} else {
+			t.forget(it.Ref)
 		}
 	}
 	return false
+}
+
+func (t *terminals) resize(it client.Item) bool {
+	columns, rows, ok := sizeOf(it.Text)
+	if !ok {
+		return false
+	}
+	if _, away := t.sizes[it.Ref]; away {
+		t.sizes[it.Ref] = [2]int{columns, rows}
+	}
+	sc := t.all[it.Ref]
+	if sc != nil {
+		sc.Resize(columns, rows)
+	}
+	return sc != nil
+}
+
+// show makes a program's screen. However many there are, the newest has one: the one
+// that was silent for longest makes room.
+func (t *terminals) show(ref uint64, columns, rows int) {
+	t.front(ref)
+	t.all[ref] = screen.New(columns, rows)
+	delete(t.sizes, ref)
+	for len(t.all) > t.most {
+		oldest := t.order[0]
+		if t.sizes == nil {
+			t.sizes = map[uint64][2]int{}
+		}
+		columns, rows := t.all[oldest].Size()
+		t.sizes[oldest] = [2]int{columns, rows}
+		t.forget(oldest)
+	}
+}
+
+// front makes a program the one that printed last.
+func (t *terminals) front(ref uint64) {
+	if ref == t.last && len(t.order) > 0 && t.order[len(t.order)-1] == ref {
+		return
+	}
+	if t.over {
+		t.forget(t.last)
+	}
+	t.order = append(slices.DeleteFunc(t.order, func(r uint64) bool { return r == ref }), ref)
+	t.last, t.over = ref, false
+}
+
+func (t *terminals) forget(ref uint64) {
+	delete(t.all, ref)
+	t.order = slices.DeleteFunc(t.order, func(r uint64) bool { return r == ref })
 }
 
 func (t *terminals) frame() (client.Screen, bool) {
@@ -90,7 +154,7 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		return nil, curfew.Errorf(curfew.Denied, "what the terminal shows is for those who could have the role themselves").WithRule("recording.values").
 			WithFix("its statements' shapes: curfew watch %s", x.Session)
 	}
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +163,7 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 		done()
 		return nil, err
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, x.Session)
 	may := func() error {
 		if err := still(); err != nil {
 			return err
@@ -119,9 +183,11 @@ func (s *Server) screen(ctx context.Context, c caller, in *IDIn) (*huma.StreamRe
 // frames sends the screen when it has changed, the newest one only.
 func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 	ctx, cancel := context.WithCancel(h.Context())
-	defer cancel()
 	items, failed := make(chan record.Item, 64), make(chan error, 1)
-	go func() {
+	var wg sync.WaitGroup
+	defer wg.Wait() // nobody reads any more when the recording is closed
+	defer cancel()
+	wg.Go(func() {
 		for {
 			it, err := r.Next(ctx, true)
 			if err != nil {
@@ -134,9 +200,9 @@ func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 				return
 			}
 		}
-	}()
-	send, n, changed := events(h), 0, false
-	t := terminals{all: map[uint64]*screen.Screen{}}
+	})
+	send, n, changed := s.stream(h), 0, false
+	t := following(mostScreens)
 	flush := func() error {
 		if !changed {
 			return nil

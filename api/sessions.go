@@ -250,14 +250,18 @@ func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.Stre
 	if err != nil {
 		return nil, err
 	}
+	still := s.still(ctx, SignedIn, curfew.SessionID(in.ID))
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer func() { _ = r.Close() }()
 		h.SetHeader("Content-Type", "application/x-ndjson")
-		enc := json.NewEncoder(h.BodyWriter())
+		enc := json.NewEncoder(s.patient(h))
 		for {
 			it, err := r.Next(h.Context(), false)
 			if errors.Is(err, io.EOF) {
 				return
+			}
+			if err == nil {
+				err = still()
 			}
 			if err != nil {
 				_ = enc.Encode(client.Item{Kind: "fault", Error: err.Error()})
@@ -274,7 +278,7 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 	IDIn
 	Skip string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
 }) (*huma.StreamResponse, error) {
-	done, err := s.follows(c.who)
+	done, err := s.follows(c.who, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -283,11 +287,11 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 		done()
 		return nil, err
 	}
-	still := s.still(ctx, SignedIn)
+	still := s.still(ctx, SignedIn, curfew.SessionID(in.ID))
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		defer func() { _ = r.Close() }()
-		send := events(h)
+		send := s.stream(h)
 		for n := 1; ; n++ {
 			it, err := r.Next(h.Context(), true)
 			if errors.Is(err, io.EOF) {
@@ -311,20 +315,17 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 	}}, nil
 }
 
-// events starts a stream of Server-Sent Events and returns what sends one.
-func events(h huma.Context) func(kind string, id int, v any) error {
+// stream starts a stream of Server-Sent Events and returns what sends one.
+func (s *Server) stream(h huma.Context) func(kind string, id int, v any) error {
 	h.SetHeader("Content-Type", "text/event-stream")
-	w := h.BodyWriter()
-	flush, _ := w.(http.Flusher)
+	w := s.patient(h)
 	return func(kind string, id int, v any) error {
 		text, err := json.Marshal(v)
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, text)
-		if flush != nil {
-			flush.Flush()
-		}
+		w.Flush()
 		return err
 	}
 }

@@ -71,8 +71,8 @@ func New(p Parts) *Service {
 	return &Service{
 		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
 		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
-		visits: once[visitCode]{life: visitCodeLife, most: 10_000}, shown: map[string]time.Time{},
-		makes: once[making]{life: touchLife, most: 1000}, touches: once[touching]{life: touchLife, most: 10_000},
+		visits: once[visitCode]{life: visitCodeLife, most: 10_000, each: 100}, shown: map[string]time.Time{},
+		makes: once[making]{life: touchLife, most: 1000, each: 20}, touches: once[touching]{life: touchLife, most: 10_000, each: 100},
 	}
 }
 

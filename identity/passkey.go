@@ -76,7 +76,7 @@ func (s *Service) MakePasskey(ctx context.Context, who curfew.Principal, passphr
 			return Making{}, err
 		}
 	}
-	if !s.makes.put(m.Ticket, making{who, m.Challenge, first}) {
+	if !s.makes.put(m.Ticket, who, making{who, m.Challenge, first}) {
 		return Making{}, busy()
 	}
 	return m, nil
@@ -125,7 +125,7 @@ func (s *Service) askTouch(who curfew.Principal, r curfew.Record) (Touching, err
 	r.Expires = s.parts.Access.Now().Add(touchLife).UTC().Truncate(time.Second)
 	out.Record = r.Canonical()
 	out.Challenge = curfew.Challenge(out.Record)
-	if !s.touches.put(out.Ticket, touching{who, out.Record}) {
+	if !s.touches.put(out.Ticket, who, touching{who, out.Record}) {
 		return Touching{}, busy()
 	}
 	return out, nil

@@ -40,7 +40,7 @@ func (s *Service) VisitCode(in SignedIn, app curfew.ResourceName, challenge stri
 		return "", curfew.Errorf(curfew.Invalid, "this does not come from an application's page").WithRule("visit.challenge").WithFix("open the application again")
 	}
 	code := newSecret()
-	ok := s.visits.put(string(digest(code)), visitCode{who: in.Principal, browser: in.ID, app: app, challenge: [sha256.Size]byte(sum)})
+	ok := s.visits.put(string(digest(code)), in.Principal, visitCode{who: in.Principal, browser: in.ID, app: app, challenge: [sha256.Size]byte(sum)})
 	if !ok {
 		return "", curfew.Errorf(curfew.Limited, "too many browsers come at once").WithFix("try again in a moment")
 	}

@@ -182,6 +182,7 @@ func TestWhatBecomesOfWhoWaits(t *testing.T) {
 			b := s.somebody()
 			a := s.asks(b, "web-1+true", "", "to see")
 			r := s.Waiting(1)[0]
+			a.told(string(r.Request)) // it is told that it waits, and does
 			must(t, c.do(b, r))
 			if a.over() == nil || !strings.Contains(a.text(), c.said) || strings.ContainsRune(a.text(), 0x1b) {
 				t.Errorf("%v: it heard %s", a.err, a.text())

@@ -27,6 +27,9 @@ func read(text string) (plain string, err error) {
 	if !utf8.ValidString(text) {
 		return "", errors.New("it is not valid UTF-8 (bind bytes as values, or write them as x'…')")
 	}
+	if strings.IndexByte(text, 0) >= 0 { // a server ends a comment there
+		return "", errors.New("a NUL stands in it")
+	}
 	s := scanner{text: text, out: []byte(text)}
 	for s.at < len(s.text) {
 		if err := s.step(); err != nil {
@@ -168,8 +171,6 @@ func (s *scanner) quoted(ahead int) error {
 	q := rest[ahead]
 	for i := ahead + 1; i < len(rest); i++ {
 		switch {
-		case rest[i] == 0:
-			return errors.New("a string holds a NUL")
 		case rest[i] == '\\':
 			i++ // of a character of several bytes the first: no other is a quote or a backslash
 		case rest[i] == q && i+1 < len(rest) && rest[i+1] == q:

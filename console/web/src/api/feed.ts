@@ -43,7 +43,8 @@ export function follow(client: QueryClient): () => void {
     const es = new EventSource(address("/feed", { after: after || undefined }));
     source = es;
     es.onopen = () => {
-      if (broken > 0) void client.invalidateQueries();
+      // What was read before the feed began may have changed before it did.
+      void client.invalidateQueries();
       broken = 0;
       set("live");
     };

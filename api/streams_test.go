@@ -1,0 +1,110 @@
+package api
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/record"
+)
+
+// goesOn writes into a recording until a stream that reads it is over, and returns
+// how often it was shown that.
+func goesOn(t *testing.T, r stream, w record.Writer) int {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for n := uint64(0); ; n++ {
+		must(t, w.Write(record.Item{Kind: record.Statement, Ref: 10 + n, Text: "SELECT 'later'"}))
+		select {
+		case <-r.over:
+			return strings.Count(r.stop(), "event: item")
+		case <-late:
+			t.Fatal("it goes on being read")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// A browser's stream ends with its sign-in as a command line's does.
+func TestABrowsersStreamEndsWithItsSignIn(t *testing.T) {
+	for name, out := range map[string]func(*office) access.Command{
+		"signed out": func(o *office) access.Command {
+			in, err := o.id.Browser(t.Context(), o.cookie["root"])
+			must(t, err)
+			return access.WithdrawToken{SecretUnlisted: curfew.SecretUnlisted{ID: in.ID, By: o.who["root"]}}
+		},
+		"everywhere": func(o *office) access.Command {
+			return access.SignOutEverywhere{Principal: o.who["root"], By: o.who["root"]}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			o.by = "browser"
+			id, w := o.said("alice", true, "SELECT 1")
+			r := o.stream("root", "/api/v1/sessions/"+string(id)+"/watch")
+			time.Sleep(200 * time.Millisecond)
+			_, err := o.access.Do(t.Context(), out(o))
+			must(t, err)
+			goesOn(t, r, w)
+		})
+	}
+}
+
+// Who may know of a session no longer follows it no longer, not even its shape.
+func TestAWatchEndsWithTheRightToIt(t *testing.T) {
+	for _, path := range []string{"/api/v1/sessions/%s/watch", "/api/v1/peek?session=%s"} {
+		o := newOffice(t)
+		id, w := o.said("alice", true, "SELECT 1")
+		r := o.stream("tom", fmt.Sprintf(path, id))
+		time.Sleep(200 * time.Millisecond)
+		o.noAuditors()
+		goesOn(t, r, w)
+	}
+}
+
+func (o *office) noAuditors() {
+	o.t.Helper()
+	var next curfew.Config
+	o.access.View(func(st *access.State) { next = st.Config })
+	next.Groups = maps.Clone(next.Groups)
+	next.Groups[curfew.Auditors] = nil
+	_, err := o.access.Do(o.t.Context(), access.Propose{Change: o.access.Plan(next), Author: o.who["root"]})
+	must(o.t, err)
+}
+
+// The feed goes on for who is no auditor any more, and says what the others are told.
+func TestTheFeedTellsByTheRightsOfNow(t *testing.T) {
+	o := newOffice(t)
+	r := o.stream("tom", "/api/v1/feed")
+	time.Sleep(200 * time.Millisecond)
+	o.noAuditors()
+	time.Sleep(time.Second)
+	_, err := o.access.Do(t.Context(), access.CutSession{Session: aliceSession, By: o.who["root"]})
+	must(t, err)
+	time.Sleep(time.Second)
+	if got := hints(t, r.stop()); slices.Contains(got, "sessions") || !slices.Contains(got, "config") && !slices.Contains(got, "people") {
+		t.Errorf("he is told of %v", got)
+	}
+}
+
+// Who was away for long, or says so, has nothing read for them: they look at everything.
+func TestTheFeedReadsNoLongPast(t *testing.T) {
+	o := newOffice(t)
+	for i := range uint64(mostMissed + 10) {
+		_, err := o.access.Do(t.Context(), access.OpenWorkflow{ID: curfew.WorkflowID("INC-" + itoa(1000+i)), Kind: curfew.Incident, By: o.who["dana"]})
+		must(t, err)
+	}
+	for _, after := range []string{"1", "9999999", "18446744073709551615"} {
+		r := o.stream("mallory", "/api/v1/feed?after="+after)
+		time.Sleep(500 * time.Millisecond)
+		text := r.stop()
+		if got := hints(t, text); !slices.Equal(got, everything()) || strings.Count(text, "event: hint") != 1 {
+			t.Errorf("after %s: %d hints, of %v", after, strings.Count(text, "event: hint"), got)
+		}
+	}
+}
