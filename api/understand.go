@@ -77,8 +77,7 @@ func (s *Server) usual(ctx context.Context, who curfew.Principal) (map[use]strin
 	out := map[use]string{}
 	for k, all := range used {
 		if len(all) >= usualFrom {
-			slices.Sort(all)
-			out[k] = span(max(all[len(all)/2].Round(time.Minute), time.Minute))
+			out[k] = span(max(middle(all).Round(time.Minute), time.Minute))
 		}
 	}
 	return out, nil
