@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -224,6 +225,21 @@ func (st *State) whyNot(r *Request, who curfew.Principal, now time.Time) string 
 // Permission is what a role comes to, with all it includes.
 func (st *State) Permission(name curfew.RoleName) (curfew.Permission, error) {
 	return policy.Permission(st.Config.Roles, name)
+}
+
+// Offered is what asking for a role would be, and what the policies say to it. A workflow
+// that must be named is taken from those that are open, in the order of their names.
+func (st *State) Offered(who curfew.Principal, role curfew.RoleName, on curfew.ResourceName, now time.Time) (q Question, d policy.Decision, err error) {
+	q = Question{Principal: who, Role: role, Resource: on, Reason: "to see what there is"}
+	d, err = st.Decide(q, now)
+	for _, id := range slices.Sorted(maps.Keys(st.Workflows)) {
+		if err != nil || d.OK {
+			break
+		}
+		q.Workflow = id
+		d, err = st.Decide(q, now)
+	}
+	return q, d, err
 }
 
 // MayAskFor lists the roles that some policy lets the principal ask for, whatever

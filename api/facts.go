@@ -54,6 +54,11 @@ func (s *Server) facts(ctx context.Context, c caller, in *IDIn) (*body[client.Fa
 	if err != nil {
 		return nil, err
 	}
+	usual, err := s.usual(ctx, r.Principal)
+	if err != nil {
+		return nil, err
+	}
+	out.Usual = usual[use{string(r.Role), string(r.Resource)}]
 	mine, peers := used(theirs, r.Role, ""), used(all, r.Role, r.Principal)
 	who, _, _ := strings.Cut(s.parts.Identity.Name(ctx, r.Principal), " ")
 	if mine.times == 0 {
@@ -68,9 +73,6 @@ func (s *Server) facts(ctx context.Context, c caller, in *IDIn) (*body[client.Fa
 		if mine.cut > 0 {
 			add(true, "%d of those sessions did not end by themselves", mine.cut)
 		}
-	}
-	if mine.times >= usualFrom {
-		out.Usual = span(max(mine.median.Round(time.Minute), time.Minute))
 	}
 	if peers.times >= usualFrom && peers.median > 0 {
 		add(false, "others use this role for %s, in the middle", minutes(peers.median))

@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,14 +35,6 @@ type terminals struct {
 	sizes map[uint64][2]int // of those that were forgotten and may print again; the engine bounds them
 }
 
-// sizeOf reads "80x24".
-func sizeOf(text string) (columns, rows int, ok bool) {
-	c, r, found := strings.Cut(text, "x")
-	columns, err := strconv.Atoi(c)
-	rows, err2 := strconv.Atoi(r)
-	return columns, rows, found && err == nil && err2 == nil
-}
-
 // Bounds of how many programs' screens are kept at the same time: one is a megabyte at
 // most, and only the one that printed last is shown.
 const (
@@ -59,7 +49,7 @@ func following(most int) terminals { return terminals{most: most, all: map[uint6
 func (t *terminals) take(it client.Item) bool {
 	switch record.Kind(it.Kind) {
 	case record.Statement:
-		if columns, rows, ok := sizeOf(it.Tag); ok {
+		if columns, rows, ok := record.SizeOf(it.Tag); ok {
 			t.show(it.Ref, columns, rows)
 			return true
 		}
@@ -87,7 +77,7 @@ func (t *terminals) take(it client.Item) bool {
 }
 
 func (t *terminals) resize(it client.Item) bool {
-	columns, rows, ok := sizeOf(it.Text)
+	columns, rows, ok := record.SizeOf(it.Text)
 	if !ok {
 		return false
 	}

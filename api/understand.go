@@ -77,26 +77,16 @@ func (s *Server) usual(ctx context.Context, who curfew.Principal) (map[use]strin
 	out := map[use]string{}
 	for k, all := range used {
 		if len(all) >= usualFrom {
-			slices.Sort(all)
-			out[k] = span(max(all[len(all)/2].Round(time.Minute), time.Minute))
+			out[k] = span(max(middle(all).Round(time.Minute), time.Minute))
 		}
 	}
 	return out, nil
 }
 
 // offer is what asking for a role would take; ok is false where asking does not
-// work: what is offered works (UX.md 3.1). A workflow that must be named is
-// taken from those that are open.
+// work: what is offered works (UX.md 3.1).
 func (s *Server) offer(st *access.State, who curfew.Principal, role curfew.RoleName, on curfew.ResourceName, now time.Time) (client.Offer, policy.Verdict, bool) {
-	q := access.Question{Principal: who, Role: role, Resource: on, Reason: "to see what there is"}
-	d, err := st.Decide(q, now)
-	for id := range st.Workflows {
-		if err != nil || d.OK {
-			break
-		}
-		q.Workflow = id
-		d, err = st.Decide(q, now)
-	}
+	q, d, err := st.Offered(who, role, on, now)
 	held := ""
 	for _, g := range st.GrantsOf(who) {
 		if g.Role == role && g.Resource == on {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/curfewhq/curfew/ledger"
 	ledgerdb "github.com/curfewhq/curfew/ledger/sqlite"
+	"github.com/curfewhq/curfew/servers"
 )
 
 // product is the binary, built, and a folder for its data.
@@ -21,13 +22,9 @@ type product struct{ program, folder string }
 
 func buildProduct(b *testing.B) product {
 	b.Helper()
-	out := filepath.Join(b.TempDir(), "curfew")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", out, "../cmd/curfew")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("build: %v: %s", err, text)
-	}
-	return product{program: out, folder: b.TempDir()}
+	program, err := servers.BuildProgram(b.TempDir())
+	must(b, err)
+	return product{program: program, folder: b.TempDir()}
 }
 
 func (p product) file(name string) string { return filepath.Join(p.folder, name) }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/curfewhq/curfew/servers"
 )
 
 // Built or found once.
@@ -45,11 +47,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	program = filepath.Join(folder, "curfew")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "github.com/curfewhq/curfew/cmd/curfew")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+	if program, err = servers.BuildProgram(folder); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

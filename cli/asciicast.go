@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/record"
 )
 
 func (a *app) castCommand() *cobra.Command {
@@ -143,10 +144,12 @@ func (k *caster) item(it client.Item) error {
 
 // begins writes the header where the terminal begins that is wanted.
 func (k *caster) begins(it client.Item) error {
-	var h castHeader
-	if n, _ := fmt.Sscanf(it.Tag, "%dx%d", &h.Term.Columns, &h.Term.Rows); n != 2 {
+	columns, rows, ok := record.SizeOf(it.Tag)
+	if !ok {
 		return nil
 	}
+	var h castHeader
+	h.Term.Columns, h.Term.Rows = columns, rows
 	if k.terminals++; k.terminals != k.want {
 		return nil
 	}

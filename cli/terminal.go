@@ -1,12 +1,12 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
 	"github.com/curfewhq/curfew/screen"
 )
@@ -24,14 +24,12 @@ type screens map[uint64]*screen.Screen
 func (s screens) feed(it client.Item) (lines []string) {
 	switch it.Kind {
 	case "statement":
-		var columns, rows int
-		if n, _ := fmt.Sscanf(it.Tag, "%dx%d", &columns, &rows); n == 2 && len(s) < mostScreens {
+		if columns, rows, ok := record.SizeOf(it.Tag); ok && len(s) < mostScreens {
 			s[it.Ref] = screen.New(columns, rows)
 		}
 	case "resize":
-		var columns, rows int
 		if sc := s[it.Ref]; sc != nil {
-			if n, _ := fmt.Sscanf(it.Text, "%dx%d", &columns, &rows); n == 2 {
+			if columns, rows, ok := record.SizeOf(it.Text); ok {
 				sc.Resize(columns, rows)
 			}
 		}

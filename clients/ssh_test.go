@@ -33,13 +33,10 @@ type sshStory struct {
 func newSSHStory(t *testing.T) *sshStory {
 	t.Helper()
 	s := &sshStory{t: t, folder: t.TempDir()}
-	s.program = filepath.Join(s.folder, "curfew")
-	build := exec.Command("go", "build", "-trimpath", "-o", s.program, "github.com/curfewhq/curfew/cmd/curfew")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
 	var err error
+	if s.program, err = servers.BuildProgram(s.folder); err != nil {
+		t.Fatal(err)
+	}
 	if s.host, err = servers.StartSSH(context.Background(), servers.SSHOptions{Folder: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -65,18 +64,9 @@ func (d door) paths(st *access.State, p engine.Person, on curfew.ResourceName, n
 	return held, open
 }
 
-// offer is a role that asking for works. A workflow that must be named is taken from
-// those that are open.
+// offer is a role that asking for works.
 func offer(st *access.State, who curfew.Principal, role curfew.RoleName, on curfew.ResourceName, now time.Time) (engine.Path, bool) {
-	q := access.Question{Principal: who, Role: role, Resource: on, Reason: "to see what there is"}
-	d, err := st.Decide(q, now)
-	for _, id := range slices.Sorted(maps.Keys(st.Workflows)) {
-		if err != nil || d.OK {
-			break
-		}
-		q.Workflow = id
-		d, err = st.Decide(q, now)
-	}
+	q, d, err := st.Offered(who, role, on, now)
 	may, mayErr := st.Permission(role)
 	if err != nil || mayErr != nil || !d.OK || d.Best == nil {
 		return engine.Path{}, false

@@ -1,9 +1,9 @@
 package record
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,12 +34,12 @@ func NewShown() *Shown { return &Shown{screens: map[uint64]*shown{}, ends: map[u
 func (s *Shown) Item(it *Item) []string {
 	switch it.Kind {
 	case Statement:
-		if columns, rows, ok := sizeIn(it.Tag); ok && len(s.screens) < mostScreens {
+		if columns, rows, ok := SizeOf(it.Tag); ok && len(s.screens) < mostScreens {
 			s.screens[it.Ref] = &shown{screen: screen.New(columns, rows), columns: columns}
 		}
 	case Resize:
 		if one := s.screens[it.Ref]; one != nil {
-			if columns, rows, ok := sizeIn(it.Text); ok {
+			if columns, rows, ok := SizeOf(it.Text); ok {
 				one.columns = columns
 				one.screen.Resize(columns, rows)
 			}
@@ -61,12 +61,15 @@ func (s *Shown) Item(it *Item) []string {
 	return nil
 }
 
-func sizeIn(text string) (columns, rows int, ok bool) {
-	if strings.IndexByte(text, 'x') < 1 { // most statements have no size
+// SizeOf reads a terminal's size as items hold it, "80x24"; most statements have none.
+func SizeOf(text string) (columns, rows int, ok bool) {
+	c, r, found := strings.Cut(text, "x")
+	if !found {
 		return 0, 0, false
 	}
-	n, _ := fmt.Sscanf(text, "%dx%d", &columns, &rows)
-	return columns, rows, n == 2
+	columns, err1 := strconv.Atoi(c)
+	rows, err2 := strconv.Atoi(r)
+	return columns, rows, err1 == nil && err2 == nil
 }
 
 // finish says what was being written when it ended.

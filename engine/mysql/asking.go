@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/say"
 )
@@ -102,23 +102,9 @@ func (r *relay) more(a asking) (string, error) {
 	return r.s.More(ctx, d, a.reason)
 }
 
-var spanText = regexp.MustCompile(`(?i)^(\d{1,6})\s*(m|min|mins|minute|minutes|h|hour|hours)$`)
-
-// span reads a duration as people write it.
+// span reads a duration as people and servers write it.
 func span(text string) (time.Duration, error) {
-	text = strings.TrimSpace(text)
-	if m := spanText.FindStringSubmatch(text); m != nil {
-		n, _ := strconv.Atoi(m[1]) // six digits
-		if strings.HasPrefix(strings.ToLower(m[2]), "h") {
-			return time.Duration(n) * time.Hour, nil
-		}
-		return time.Duration(n) * time.Minute, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, curfew.Errorf(curfew.Invalid, "%q is no duration", say.Clean(text, 40)).WithFix("for example: CALL curfew.extend('15 min', 'still restoring')")
-	}
-	return d, nil
+	return engine.Span(text, "CALL curfew.extend('15 min', 'still restoring')")
 }
 
 // notDone is a refusal of what the gateway was asked to do.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/session"
 )
 
@@ -22,11 +23,11 @@ type relay struct {
 	engine         *Engine
 	s              *session.Session
 	client, target net.Conn
-	results        bool        // are recorded
-	wall           *wall       // of a fixed account, or where statements are held; nil: texts are the target's to read
-	holds          *holding    // nil: nothing is held
-	source         *ahead      // the client, as it is read
-	open           atomic.Bool // a transaction is
+	results        bool          // are recorded
+	wall           *wall         // of a fixed account, or where statements are held; nil: texts are the target's to read
+	holds          *holding      // nil: nothing is held
+	source         *engine.Ahead // the client, as it is read
+	open           atomic.Bool   // a transaction is
 
 	// turn holds one token while the target owes no answer. Who holds it owns ref,
 	// prepared and warned.
@@ -49,7 +50,7 @@ type relay struct {
 
 func newRelay(e *Engine, s *session.Session, client net.Conn, t *target) *relay {
 	r := &relay{engine: e, s: s, client: client, target: t.Conn, wall: t.wall, turn: make(chan struct{}, 1), boundary: true, next: 1, results: s.Permit().Grant().Record.Results()}
-	r.source = &ahead{Conn: client}
+	r.source = &engine.Ahead{Conn: client}
 	if s.Release().Some() {
 		r.holds = newHolding()
 	}
