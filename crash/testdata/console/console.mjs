@@ -1,74 +1,7 @@
 // Drives the console in Chromium: two browsers at once, by keyboard where a person would,
-// axe on every page in both themes, and whatever the page's policy refused. Its one
-// argument is JSON; it asks its parent for what only that can do, a line each way.
+// axe on every page in both themes.
+import { accessible, browser, check, done, everyPage, focused, given, parent, person, picture, read } from "./lib.mjs";
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-
-const given = JSON.parse(process.argv[2]); // base, chromium, modules, shots, people, resource, role
-const require = createRequire(join(given.modules, "x.js"));
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-mkdirSync(given.shots, { recursive: true });
-
-const faults = [];
-const fault = (text) => { faults.push(text); console.log(`FAULT ${text}`); };
-const check = (ok, text) => { if (!ok) fault(text); };
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const parent = async (what) => { console.log(`DO ${what}`); const { value } = await lines.next(); return value; };
-
-const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
-
-async function person(name, options = {}) {
-  const ctx = await browser.newContext({ viewport: { width: 1360, height: 820 }, colorScheme: "light", ...options });
-  ctx.setDefaultTimeout(20_000);
-  await ctx.addInitScript(() => document.addEventListener("securitypolicyviolation", (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`)));
-  const p = await ctx.newPage();
-  p.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_NETWORK|status of (4\d\d|502)/.test(m.text())) fault(`${name} at ${p.url()}: ${m.text()}`); });
-  p.on("pageerror", (e) => fault(`${name} at ${p.url()}: ${e.message}`));
-  p.on("dialog", (d) => { fault(`${name}: a script of a stranger ran: ${d.message()}`); void d.dismiss(); });
-  await p.goto(`${given.base}/sign-in?next=/requests`);
-  await p.fill('input[name="email"]', given.people[name].email);
-  await p.fill('input[name="passphrase"]', given.people[name].passphrase);
-  await p.keyboard.press("Enter");
-  await p.waitForURL((u) => u.pathname === "/requests");
-  await p.getByRole("heading", { name: "Requests", exact: true }).waitFor();
-  return p;
-}
-
-const read = async (p, path) => p.evaluate(async (at) => (await fetch(`/api/v1${at}`)).json(), path);
-
-async function accessible(p, what) {
-  await p.evaluate(axe);
-  const found = await p.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  for (const v of found.violations) fault(`axe at ${what}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map((n) => `${n.html.slice(0, 120)} ${n.failureSummary?.split("\n")[1] ?? ""}`).join(" | ")}`);
-}
-
-/** Every page, in both themes and both widths: axe in each theme, nothing wider than the window, a picture. */
-async function everyPage(p, pages, tag) {
-  for (const scheme of ["light", "dark"]) {
-    for (const [width, height] of [[1360, 820], [390, 844]]) {
-      await p.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
-      await p.setViewportSize({ width, height });
-      for (const path of pages) {
-        await p.goto(given.base + path);
-        await p.waitForLoadState("load");
-        await p.waitForTimeout(300);
-        const name = `${tag}${path.replace(/[^a-z0-9]+/gi, "_")}-${scheme}-${width}`;
-        await p.screenshot({ path: join(given.shots, `${name}.png`) });
-        if ((scheme === "light") === (width === 1360)) await accessible(p, name);
-        const over = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        check(over <= 0, `${name} is ${over} pixels wider than the window`);
-      }
-    }
-  }
-  await p.emulateMedia({ colorScheme: "light", reducedMotion: "no-preference" });
-  await p.setViewportSize({ width: 1360, height: 820 });
-}
-
-const focused = (p) => p.evaluate(() => document.activeElement?.textContent || document.activeElement?.getAttribute("aria-label") || document.activeElement?.tagName);
 
 // 1. Nobody gets in without a sign-in, and comes back to where they wanted to go.
 {
@@ -105,7 +38,7 @@ check(lag < 3000, `the request was on Dana's screen after ${lag} ms`);
 await dana.getByText(given.canary).first().waitFor();
 const shown = await dana.locator(".quote").textContent();
 check(shown.includes("\\u202e") && shown.includes("<img src=x"), `the reason is shown as ${shown}`);
-await dana.screenshot({ path: join(given.shots, "card.png") });
+await picture(dana, "card");
 
 // 3. By keyboard alone: to the request, approve, passphrase; a wrong one first.
 await dana.goto(`${given.base}/`);
@@ -156,7 +89,7 @@ await dana.waitForURL((u) => u.pathname.startsWith("/sessions/"));
 await dana.getByText("the first <script>alert(2)</script>").first().waitFor();
 psql.stdin.write("SELECT count(*) FROM refunds;\n");
 await dana.getByText("SELECT count(*) FROM refunds").first().waitFor();
-await dana.screenshot({ path: join(given.shots, "watching.png") });
+await picture(dana, "watching");
 await accessible(dana, "a session that lives");
 psql.stdin.write("SELECT pg_sleep(600);\n");
 await dana.getByText("pg_sleep").first().waitFor();
@@ -171,14 +104,14 @@ console.log(`FIGURE from the click on Cut now to psql's end: ${Date.now() - cutA
 check(/wrong cluster|cut/.test(said), `psql was told: ${said.slice(-400)}`);
 await dana.getByText("verified gone at the target").waitFor();
 await dana.getByText("wrong cluster").waitFor();
-await dana.screenshot({ path: join(given.shots, "cut.png") });
+await picture(dana, "cut");
 
 // 5. The gateway is restarted while the page is open: it takes the feed up again and misses nothing.
 await dana.goto(`${given.base}/requests`);
 await dana.getByRole("status").filter({ hasText: /^live$/ }).first().waitFor();
 await parent("stop");
 await dana.locator(".link-state.reconnecting, .link-state.offline").waitFor();
-await dana.screenshot({ path: join(given.shots, "offline.png") });
+await picture(dana, "offline");
 await accessible(dana, "a page whose gateway is away");
 await parent("start");
 await parent("ask"); // worker two asks, by the API, before the page is back or after: it must be there
@@ -249,6 +182,4 @@ for (const path of ["/", "/requests", "/sessions", "/map", "/policies"]) {
   check(over <= 0, `${path} at 320 pixels is ${over} too wide`);
 }
 
-await browser.close();
-console.log(faults.length ? `FAULTS ${faults.length}` : "WELL");
-process.exit(faults.length ? 1 : 0);
+await done();

@@ -1,0 +1,90 @@
+package crash
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// needBrowser passes over a test that needs what scripts/need-web installs, and is where
+// that is. CURFEW_BROWSER says that it is there; make test names what did not run.
+func needBrowser(t *testing.T) string {
+	t.Helper()
+	modules := os.Getenv("CURFEW_BROWSER")
+	if modules == "" {
+		t.Skip("CURFEW_BROWSER does not say where the browser's driver is: make test does, and names what did not run")
+	}
+	return modules
+}
+
+// browse runs a script of testdata/console before the console of g, and fails with each
+// fault that it finds. What it asks of this process is done by do.
+func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string)) {
+	t.Helper()
+	modules := needBrowser(t)
+	all := map[string]any{"base": g.said["console"], "chromium": chromium(t), "modules": modules, "shots": shots(t)}
+	maps.Copy(all, given)
+	argument, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", filepath.Join("testdata", "console", script), string(argument))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, said := io.Pipe()
+	cmd.Stdout = said
+	c := launch(t, cmd)
+	go func() { <-c.gone; _ = said.Close() }()
+	late := time.AfterFunc(5*time.Minute, func() { c.end(syscall.SIGKILL) })
+	defer late.Stop()
+	well := false
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		line := lines.Text()
+		switch what, rest, _ := strings.Cut(line, " "); what {
+		case "DO":
+			do(rest)
+			_, _ = io.WriteString(in, "done\n")
+		case "FAULT":
+			t.Error(rest)
+		case "WELL":
+			well = true
+		default:
+			t.Log(line)
+		}
+	}
+	if !well {
+		t.Errorf("the browser did not come to the end\n%s", tail(g.log()))
+	}
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("there is no Chromium: scripts/need-web installs it")
+	return ""
+}
+
+// shots is where the pictures go: a folder that is asked for, or one that is thrown away.
+func shots(t *testing.T) string {
+	t.Helper()
+	if folder := os.Getenv("CURFEW_SHOTS"); folder != "" {
+		return folder
+	}
+	return filepath.Join(t.TempDir(), "shots")
+}
