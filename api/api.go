@@ -68,6 +68,9 @@ type Server struct {
 
 	slowest time.Duration // how long a stream waits for its reader
 
+	acts    map[string]act // by path
+	touches touches
+
 	streamsMu sync.Mutex
 	streams   map[curfew.Principal]int // guarded by streamsMu; that somebody follows
 }
@@ -99,6 +102,9 @@ type caller struct {
 	until   time.Time
 	admin   bool
 	audit   bool
+
+	touch  *curfew.Touch // of the decision that is made now; access checks it
+	proved bool          // by a touch for exactly this
 }
 
 // bodyBound is the most a request's body may hold.
@@ -134,6 +140,8 @@ func New(p Parts) *Server {
 	s.catalogRoutes()
 	s.insightRoutes()
 	s.sshRoutes()
+	s.passkeyRoutes()
+	s.touchRoutes()
 	s.plainRoutes()
 	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint](), reflect.TypeFor[client.Peek]()} {
 		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
@@ -161,6 +169,9 @@ func add[I, O any](s *Server, level Level, method, path, summary string, h func(
 		c, err := s.admit(ctx, level)
 		if err == nil && c.asks && !asking[method+" "+path] {
 			err = curfew.Errorf(curfew.Denied, "this sign-in came from a code: it asks, and uses nothing").WithRule("token.asking").WithFix("sign in on this machine with your passphrase: curfew login")
+		}
+		if err == nil && !c.browser && browsing[method+" "+path] {
+			err = curfew.Errorf(curfew.Denied, "a passkey is touched in the console, in a browser").WithRule("touch.browser")
 		}
 		if err != nil {
 			return nil, fault(err)
@@ -191,17 +202,29 @@ func (s *Server) admit(ctx context.Context, level Level) (caller, error) {
 		c.admin = st.InGroup(c.who, curfew.Administrators)
 		c.audit = st.InGroup(c.who, curfew.Auditors)
 	})
-	switch {
-	case level == Admin && !c.admin:
-		return caller{}, curfew.Errorf(curfew.Denied, "only an administrator may do this").WithRule("administrator")
-	case level == Viewer && !c.admin && !c.audit:
-		return caller{}, curfew.Errorf(curfew.Denied, "only administrators and auditors may look at this").WithRule("auditor")
+	if err := c.allowed(level); err != nil {
+		return caller{}, err
 	}
 	return c, nil
 }
 
-// prove demands the sign-in of its own that a decision needs.
+// allowed reports whether a level lets the caller through.
+func (c caller) allowed(level Level) error {
+	switch {
+	case level == Admin && !c.admin:
+		return curfew.Errorf(curfew.Denied, "only an administrator may do this").WithRule("administrator")
+	case level == Viewer && !c.admin && !c.audit:
+		return curfew.Errorf(curfew.Denied, "only administrators and auditors may look at this").WithRule("auditor")
+	}
+	return nil
+}
+
+// prove demands the sign-in of its own that a decision needs: the passphrase, or a touch,
+// which was checked, or goes into a command that checks it.
 func (s *Server) prove(ctx context.Context, c caller, passphrase string) error {
+	if c.proved || c.touch != nil {
+		return nil
+	}
 	return s.parts.Identity.Prove(ctx, c.who, passphrase)
 }
 

@@ -49,6 +49,7 @@ type office struct {
 	record *local.Store
 	folder string // of the recordings
 	signer ledger.Signer
+	ledger ledger.Store
 	grants int // given by record, to tell them apart
 }
 
@@ -68,13 +69,13 @@ func newOffice(t *testing.T) *office {
 	pg := postgres.New()
 	rec, err := local.Open(local.Parts{Folder: folder, Ring: ring, Shape: func(record.Header) func(record.Item) record.Item { return pg.Shape }})
 	must(t, err)
-	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring})
+	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring, Console: console})
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.Run(ctx) })
 	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })
 	wg.Go(func() { _ = rec.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
-	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
+	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), ledger: l, access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
 		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
 		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"}, Console: console,
@@ -344,6 +345,15 @@ func matrix() map[string]struct{ body, who string } {
 		"POST /api/v1/plans/{id}/drop":         {`{}`, "otto root"},
 		"POST /api/v1/people/{id}/disable":     {"", "otto root"},
 		"POST /api/v1/ssh-certificate":         {`{"public_key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZjn7zGYdJ0o8MFX7+dvMIQbSDTsyTcCUV1bOEV3eoT"}`, all},
+		"GET /api/v1/passkeys":                 {"", all},
+		"POST /api/v1/passkeys/make":           {`{}`, all}, // to the passphrase
+		"POST /api/v1/passkeys":                {`{"ticket":"x","client_data":"AA==","attestation":"AA=="}`, all},
+		"POST /api/v1/passkeys/{id}/remove":    {"", ""}, // of somebody else's: there is none
+		"POST /api/v1/touches":                 {`{"path":"/requests/` + aliceRequest + `/approve","body":{"digest":"00"}}`, "alice dana tom otto root"},
+		"GET /api/v1/touches/{id}":             {"", ""}, // of somebody else's: there is none
+		"POST /api/v1/touches/{id}/challenge":  {"", ""},
+		"POST /api/v1/touches/{id}/touch":      {`{"passkey":"AA==","client_data":"AA==","authenticator":"AA==","signature":"AA=="}`, ""},
+		"POST /api/v1/touches/{id}/drop":       {"", ""},
 		"POST /api/v1/sign-out":                {"", all},
 		"POST /api/v1/sign-out-everywhere":     {"", all},
 	}
@@ -427,6 +437,9 @@ func (o *office) row(route, body, who string) {
 	allowed := strings.Fields(who)
 	if method, path, _ := strings.Cut(route, " "); o.by == "code" && !asking[method+" "+strings.TrimPrefix(path, client.Base)] {
 		allowed = slices.DeleteFunc(allowed, func(string) bool { return !slices.Contains(allowed, "stranger") })
+	}
+	if method, path, _ := strings.Cut(route, " "); o.by != "browser" && browsing[method+" "+strings.TrimPrefix(path, client.Base)] {
+		allowed = nil
 	}
 	callers := []string{"stranger", "mallory", "tom", "dana", "alice", "otto", "root"}
 	// Those who are refused come first: whoever gets through may change the thing.

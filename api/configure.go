@@ -264,7 +264,7 @@ func (s *Server) agree(ctx context.Context, c caller, in *decideIn) (*body[clien
 	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {
 		return nil, err
 	}
-	return took(s.parts.Access.Do(ctx, access.Agree{Plan: curfew.PlanID(in.ID), By: c.who}))
+	return took(s.parts.Access.Do(ctx, access.Agree{Plan: curfew.PlanID(in.ID), By: c.who, Touch: c.touch}))
 }
 
 func (s *Server) dropPlan(ctx context.Context, c caller, in *struct {

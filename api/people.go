@@ -70,6 +70,7 @@ func (s *Server) whoIs(ctx context.Context, who curfew.Principal) client.Me {
 	s.parts.Access.View(func(st *access.State) {
 		me.Person = s.person(st, who)
 		me.Deployment, me.Position, me.Bootstrap = st.Deployment, st.Size, st.Bootstrap()
+		me.Passkey = len(st.PasskeysOf(who)) > 0
 		me.Admin, me.Auditor = st.InGroup(who, curfew.Administrators), st.InGroup(who, curfew.Auditors)
 	})
 	s.fillPerson(ctx, &me.Person)

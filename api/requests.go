@@ -202,7 +202,7 @@ func (s *Server) approve(ctx context.Context, c caller, in *decideIn) (*body[cli
 	if err != nil || len(digest) == 0 {
 		return nil, curfew.Errorf(curfew.Invalid, "an approval says what it is for: the digest of the request that was shown")
 	}
-	cmd := access.Approve{Request: curfew.RequestID(in.ID), By: c.who, Digest: digest, Grant: curfew.GrantID(curfew.NewID("gr"))}
+	cmd := access.Approve{Request: curfew.RequestID(in.ID), By: c.who, Digest: digest, Grant: curfew.GrantID(curfew.NewID("gr")), Touch: c.touch}
 	if in.Body.For != "" {
 		if cmd.For, err = parseFor(in.Body.For); err != nil {
 			return nil, err
@@ -226,7 +226,7 @@ func (s *Server) deny(ctx context.Context, c caller, in *decideIn) (*body[client
 	if err != nil {
 		return nil, err
 	}
-	cmd := access.Deny{Request: curfew.RequestID(in.ID), By: c.who, Why: why}
+	cmd := access.Deny{Request: curfew.RequestID(in.ID), By: c.who, Why: why, Touch: c.touch}
 	r, err := s.parts.Access.Do(ctx, cmd)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func (s *Server) statement(ctx context.Context, c caller, h access.Held) (out cl
 		out.Waiting = append(out.Waiting, id.Name(ctx, p))
 	}
 	for _, v := range h.Votes {
-		out.Votes = append(out.Votes, client.Vote{By: id.Name(ctx, v.By), At: v.At})
+		out.Votes = append(out.Votes, client.Vote{By: id.Name(ctx, v.By), At: v.At, Passkey: v.Touched})
 	}
 	if text, there := s.held(h.Statement); there && sees {
 		out.Text, out.Masked, out.Open = text.Text, text.Masked, text.Open
@@ -129,7 +129,7 @@ func (s *Server) releaseStatement(ctx context.Context, c caller, in *decideIn) (
 	if err != nil || len(digest) == 0 {
 		return nil, curfew.Errorf(curfew.Invalid, "a release says what it is for: the digest of the statement that was shown")
 	}
-	return took(s.parts.Access.Do(ctx, access.ReleaseStatement{Statement: curfew.StatementID(in.ID), By: c.who, Digest: digest}))
+	return took(s.parts.Access.Do(ctx, access.ReleaseStatement{Statement: curfew.StatementID(in.ID), By: c.who, Digest: digest, Touch: c.touch}))
 }
 
 func (s *Server) refuseStatement(ctx context.Context, c caller, in *decideIn) (*body[client.Done], error) {
@@ -143,7 +143,7 @@ func (s *Server) refuseStatement(ctx context.Context, c caller, in *decideIn) (*
 	if err != nil {
 		return nil, err
 	}
-	return took(s.parts.Access.Do(ctx, access.RefuseStatement{Statement: curfew.StatementID(in.ID), By: c.who, Why: why}))
+	return took(s.parts.Access.Do(ctx, access.RefuseStatement{Statement: curfew.StatementID(in.ID), By: c.who, Why: why, Touch: c.touch}))
 }
 
 // checkHolds refuses a rule of release where the engine of what the policy's roles

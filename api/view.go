@@ -75,7 +75,7 @@ func (s *Server) request(ctx context.Context, c caller, r history.Request, posit
 		out.Answer = id.Text(ctx, r.DecidedBy, r.Why)
 	}
 	for _, v := range r.Votes {
-		out.Votes = append(out.Votes, client.Vote{By: id.Name(ctx, v.By), At: v.At, For: span(v.For)})
+		out.Votes = append(out.Votes, client.Vote{By: id.Name(ctx, v.By), At: v.At, For: span(v.For), Passkey: v.Passkey})
 	}
 	var waiting []curfew.Principal
 	var p curfew.Policy
@@ -103,7 +103,7 @@ func (s *Server) request(ctx context.Context, c caller, r history.Request, posit
 func pending(r *access.Request) history.Request {
 	out := history.Request{RequestAsked: r.RequestAsked, At: r.At, Status: "pending"}
 	for _, v := range r.Votes {
-		out.Votes = append(out.Votes, history.Vote{By: v.By, At: v.At, For: v.For})
+		out.Votes = append(out.Votes, history.Vote{By: v.By, At: v.At, For: v.For, Passkey: v.Touched})
 	}
 	return out
 }

@@ -26,6 +26,7 @@ type Me struct {
 	Bootstrap  bool      `json:"bootstrap" doc:"There are not two administrators yet: one person may change everything"`
 	Until      time.Time `json:"until" doc:"When this sign-in ends"`
 	Asks       bool      `json:"asks,omitempty" doc:"This sign-in came from a code: it asks, and uses nothing"`
+	Passkey    bool      `json:"passkey,omitempty" doc:"Has a passkey: decides by its touch alone, in the console"`
 	CSRF       string    `json:"csrf,omitempty" doc:"Of a browser's session: goes into the header Curfew-CSRF of every change"`
 	Now        time.Time `json:"now" doc:"The server's time"`
 	Position   uint64    `json:"position" doc:"The ledger position this answer reflects"`
@@ -140,9 +141,10 @@ type Ask struct {
 
 // Vote is one approval.
 type Vote struct {
-	By  string    `json:"by"`
-	At  time.Time `json:"at"`
-	For string    `json:"for"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+	For     string    `json:"for"`
+	Passkey bool      `json:"passkey,omitempty" doc:"By the touch of a passkey"`
 }
 
 // Request is a request as people see it.

@@ -153,7 +153,7 @@ func edit[T any](d Docs, kind, id string, f func(*T) error) error {
 func changeRequest(d Docs, e curfew.Event, b curfew.RequestActed) error {
 	return edit(d, DocRequest, string(b.Request), func(r *Request) error {
 		if e.Kind == curfew.KindRequestApproved {
-			r.Votes = append(r.Votes, Vote{By: b.By, At: e.Time, For: b.For})
+			r.Votes = append(r.Votes, Vote{By: b.By, At: e.Time, For: b.For, Passkey: b.Touch != nil})
 			return nil
 		}
 		r.Status = string(e.Kind[len("request."):])

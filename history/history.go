@@ -29,9 +29,10 @@ type Request struct {
 
 // Vote is one approval.
 type Vote struct {
-	By  curfew.Principal `json:"by"`
-	At  time.Time        `json:"at"`
-	For time.Duration    `json:"for"`
+	By      curfew.Principal `json:"by"`
+	At      time.Time        `json:"at"`
+	For     time.Duration    `json:"for"`
+	Passkey bool             `json:"passkey,omitempty"` // by its touch
 }
 
 // Grant is a grant, whole.

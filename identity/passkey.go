@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"net/url"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -33,7 +34,7 @@ type Making struct {
 	Ticket    string // for Made, once
 	Challenge []byte
 	Known     [][]byte // passkeys of theirs, which it does not make again
-	Origin    string
+	RP        string // the WebAuthn RP ID: the console's host
 }
 
 // Touching is what a browser needs to have a passkey touched.
@@ -42,6 +43,7 @@ type Touching struct {
 	Record    []byte // its SHA-256 is the challenge
 	Challenge []byte
 	Passkeys  [][]byte // of which one is touched; none: any
+	RP        string   // the WebAuthn RP ID: the console's host
 }
 
 // Said is what a browser says after a touch.
@@ -62,13 +64,22 @@ func (s *Service) passkeysOf(who curfew.Principal) (ids [][]byte) {
 	return ids
 }
 
+// rp is the WebAuthn RP ID of the console.
+func (s *Service) rp() string {
+	u, err := url.Parse(s.parts.Console)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
 // MakePasskey begins to make a passkey of somebody who is signed in. The first one
 // takes their passphrase; a further one the touch of one that they have, once it is made.
 func (s *Service) MakePasskey(ctx context.Context, who curfew.Principal, passphrase string) (Making, error) {
 	if s.parts.Console == "" {
 		return Making{}, noPasskeys()
 	}
-	m := Making{Ticket: newSecret(), Challenge: make([]byte, 32), Known: s.passkeysOf(who), Origin: s.parts.Console}
+	m := Making{Ticket: newSecret(), Challenge: make([]byte, 32), Known: s.passkeysOf(who), RP: s.rp()}
 	_, _ = rand.Read(m.Challenge) // never fails (crypto/rand)
 	first := len(m.Known) == 0
 	if first {
@@ -114,7 +125,7 @@ func (s *Service) AskTouch(who curfew.Principal, c access.Command) (Touching, er
 }
 
 func (s *Service) askTouch(who curfew.Principal, r curfew.Record) (Touching, error) {
-	out := Touching{Ticket: newSecret(), Passkeys: s.passkeysOf(who)}
+	out := Touching{Ticket: newSecret(), Passkeys: s.passkeysOf(who), RP: s.rp()}
 	if r.Approver != who || len(out.Passkeys) == 0 {
 		return Touching{}, curfew.Errorf(curfew.Denied, "you have no passkey that decides this").WithRule("passkey.unknown")
 	}
@@ -179,7 +190,7 @@ func (s *Service) AskSignIn() (Touching, error) {
 	_, _ = rand.Read(r.Nonce) // never fails (crypto/rand)
 	r.Shown = s.signInMAC(r)
 	text := r.Canonical()
-	return Touching{Record: text, Challenge: curfew.Challenge(text)}, nil
+	return Touching{Record: text, Challenge: curfew.Challenge(text), RP: s.rp()}, nil
 }
 
 // signInMAC shows that a record to sign in with is one of ours.

@@ -1,0 +1,326 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/ledger"
+	"github.com/curfewhq/curfew/passkey/passkeytest"
+)
+
+// ask calls as somebody, by their browser or by their token, and reads the answer.
+func ask[T any](o *office, by, as, path string, in any) (out T, r reply) {
+	o.t.Helper()
+	text, err := json.Marshal(in)
+	must(o.t, err)
+	before := o.by
+	o.by = by
+	r = o.call(as, http.MethodPost, client.Base+path, string(text))
+	o.by = before
+	if r.status < 300 {
+		must(o.t, json.Unmarshal([]byte(r.text), &out))
+	}
+	return out, r
+}
+
+// enrol gives somebody their first passkey, by their passphrase.
+func (o *office) enrol(name string) *passkeytest.Authenticator {
+	o.t.Helper()
+	a := passkeytest.New(o.who[name], console)
+	m, r := ask[client.PasskeyMaking](o, "browser", name, "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
+	data, attestation := a.Make(m.Challenge)
+	added, r2 := ask[client.PasskeyAdded](o, "browser", name, "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
+	if added.Passkey == nil {
+		o.t.Fatalf("%s has no passkey: %s %s", name, r.text, r2.text)
+	}
+	return a
+}
+
+// touched has an authenticator sign what is asked for, and sends it.
+func (o *office) touched(name, id string, a *passkeytest.Authenticator, lies ...func(*passkeytest.Said)) (client.Touch, reply) {
+	o.t.Helper()
+	c, r := ask[client.TouchChallenge](o, "browser", name, "/touches/"+id+"/challenge", struct{}{})
+	if len(c.Record) == 0 {
+		return client.Touch{}, r
+	}
+	if !bytes.Equal(c.Challenge, curfew.Challenge(c.Record)) || c.RP != "curfew.test" {
+		o.t.Errorf("the challenge is not of the record, or of %q", c.RP)
+	}
+	t := a.Touch(c.Record, lies...)
+	return ask[client.Touch](o, "browser", name, "/touches/"+id+"/touch", client.Touched{Passkey: t.Passkey, ClientData: t.ClientData, Authenticator: t.Authenticator, Signature: t.Signature})
+}
+
+func (o *office) digestOf(id curfew.RequestID) (d string) {
+	o.access.View(func(st *access.State) { d = hex.EncodeToString(st.Requests[id].Digest) })
+	return d
+}
+
+// verified checks the office's ledger offline, with every touch in it.
+func (o *office) verified() {
+	o.t.Helper()
+	laws := access.NewLaws()
+	rep, err := ledger.Verify(context.Background(), ledger.Live(o.ledger), ledger.Checks{EveryHead: true, Law: laws.Check, Head: laws.Head})
+	must(o.t, err)
+	if !rep.OK {
+		o.t.Errorf("the ledger does not verify: %s", rep.Problem)
+	}
+}
+
+func TestATouchDecidesWhatAPassphraseNoLongerDoes(t *testing.T) {
+	o := newOffice(t)
+	dana := o.enrol("dana")
+	path, body := "/requests/"+aliceRequest+"/approve", client.Decision{Digest: o.digestOf(aliceRequest), For: "30m"}
+	withPhrase := body
+	withPhrase.Passphrase = phrase
+	for _, by := range []string{"browser", "token"} {
+		if _, r := ask[client.Request](o, by, "dana", path, withPhrase); r.code != "passkey.needed" {
+			t.Errorf("by passphrase in a %s: %d %s", by, r.status, r.text)
+		}
+	}
+	// A command line asks; the page says what it is, and whoever sits there touches.
+	w, r := ask[client.Touch](o, "token", "dana", "/touches", client.TouchAsk{Path: path, Body: body})
+	if w.Status != "waiting" || !strings.HasPrefix(w.Title, "Approve: ALICE") || w.Page != console+"/touch/"+w.ID || w.By != "test" {
+		t.Fatalf("%+v %s", w, r.text)
+	}
+	if all := strings.Join(w.Lines, "\n"); !strings.Contains(all, "to mend it") || strings.ContainsAny(all, "\x1b\u202e") {
+		t.Errorf("what is shown: %q", all)
+	}
+	for _, route := range []string{"/challenge", "/touch"} {
+		if _, r := ask[client.Touch](o, "token", "dana", "/touches/"+w.ID+route, client.Touched{Passkey: []byte{1}, ClientData: []byte{1}, Authenticator: []byte{1}, Signature: []byte{1}}); r.code != "touch.browser" {
+			t.Errorf("%s by a token: %d %s", route, r.status, r.text)
+		}
+	}
+	for _, other := range []string{"alice", "mallory", "root"} { // it is nobody else's, not even an administrator's
+		for _, route := range []string{"/challenge", "/drop"} {
+			if _, r := ask[client.Touch](o, "browser", other, "/touches/"+w.ID+route, struct{}{}); r.status != http.StatusNotFound {
+				t.Errorf("%s of Dana's by %s: %d %s", route, other, r.status, r.text)
+			}
+		}
+	}
+	if _, r := o.touched("dana", w.ID, passkeytest.New(o.who["dana"], console)); !strings.HasPrefix(r.code, "passkey.") {
+		t.Errorf("an unknown authenticator: %d %s", r.status, r.text)
+	}
+	if _, r := o.touched("dana", w.ID, dana, func(s *passkeytest.Said) { s.Origin = "http://evil.test" }); r.code != "passkey.wrong" {
+		t.Errorf("on another page: %d %s", r.status, r.text)
+	}
+	done, r := o.touched("dana", w.ID, dana) // what was wrong left it waiting
+	if done.Status != "done" || !strings.Contains(r.text, `"passkey":true`) && !strings.Contains(r.text, `"status":"approved"`) {
+		t.Fatalf("touched: %d %s", r.status, r.text)
+	}
+	if _, r := o.touched("dana", w.ID, dana); r.code != "touch.over" {
+		t.Errorf("twice: %d %s", r.status, r.text)
+	}
+	if r := o.call("dana", "GET", client.Base+"/touches/"+w.ID, ""); !strings.Contains(r.text, `"done"`) {
+		t.Errorf("the command line learns: %s", r.text)
+	}
+	if r := o.call("dana", "GET", client.Base+"/requests/"+aliceRequest, ""); !strings.Contains(r.text, `"passkey":true`) || !strings.Contains(r.text, `"for":"30m0s"`) {
+		t.Errorf("the request does not say that it was by passkey: %s", r.text)
+	}
+	o.verified()
+}
+
+func TestOneTouchDecidesOnce(t *testing.T) {
+	o := newOffice(t)
+	dana := o.enrol("dana")
+	w, _ := ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{Digest: o.digestOf(aliceRequest)}})
+	c, _ := ask[client.TouchChallenge](o, "browser", "dana", "/touches/"+w.ID+"/challenge", struct{}{})
+	said := dana.Touch(c.Record)
+	text, err := json.Marshal(client.Touched{Passkey: said.Passkey, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature})
+	must(t, err)
+	o.by = "browser"
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
+	for range 8 {
+		wg.Go(func() {
+			r := o.call("dana", "POST", client.Base+"/touches/"+w.ID+"/touch", string(text))
+			mu.Lock()
+			defer mu.Unlock()
+			if r.status == http.StatusOK {
+				done++
+			}
+		})
+	}
+	wg.Wait()
+	if done != 1 {
+		t.Errorf("one touch decided %d times", done)
+	}
+	// Nor does what was signed for one decision make another.
+	w, _ = ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "x@acme.io"}})
+	if w.ID != "" {
+		t.Errorf("Dana, who is no administrator, may be asked to invite: %+v", w)
+	}
+	o.verified()
+}
+
+func TestWhatWasTouchedForIsWhatIsDone(t *testing.T) {
+	o := newOffice(t)
+	root := o.enrol("root")
+	// The touch is for one invitation; the challenge of another one is not good for it.
+	one, _ := ask[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "one@acme.io"}})
+	two, _ := ask[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "two@acme.io"}})
+	c, _ := ask[client.TouchChallenge](o, "browser", "root", "/touches/"+one.ID+"/challenge", struct{}{})
+	_, _ = ask[client.TouchChallenge](o, "browser", "root", "/touches/"+two.ID+"/challenge", struct{}{})
+	said := root.Touch(c.Record)
+	in := client.Touched{Passkey: said.Passkey, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}
+	if _, r := ask[client.Touch](o, "browser", "root", "/touches/"+two.ID+"/touch", in); !strings.HasPrefix(r.code, "passkey.") {
+		t.Errorf("the touch of another act: %d %s", r.status, r.text)
+	}
+	if _, known := o.id.ByEmail("two@acme.io"); known {
+		t.Error("somebody was invited by the touch for somebody else")
+	}
+	done, r := o.touched("root", two.ID, root)
+	if done.Status != "done" || !strings.Contains(r.text, "cfl.") {
+		t.Errorf("touched: %d %s", r.status, r.text)
+	}
+	// The configuration changes between: what was shown is not what would be applied.
+	files := client.Files{Files: []client.File{{Name: "x", Text: "curfew: v1\n"}}}
+	plan, r := ask[client.Plan](o, "token", "root", "/config/plan", files)
+	if plan.ID == "" {
+		t.Fatalf("no plan: %s", r.text)
+	}
+	files.Plan = plan.ID
+	w, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/config/apply", Body: files})
+	if w.Status != "waiting" || len(w.Lines) == 0 {
+		t.Fatalf("%s", r.text)
+	}
+	var cfg curfew.Config
+	o.access.View(func(st *access.State) { cfg = access.CopyConfig(st.Config) })
+	delete(cfg.Policies, "writing")
+	_, err := o.access.Do(t.Context(), access.Propose{Change: o.access.Plan(cfg), Author: o.who["otto"]})
+	must(t, err)
+	if _, r := o.touched("root", w.ID, root); r.code != "plan.changed" {
+		t.Errorf("a plan that changed: %d %s", r.status, r.text)
+	}
+	if r := o.call("root", "GET", client.Base+"/touches/"+w.ID, ""); !strings.Contains(r.text, `"failed"`) || !strings.Contains(r.text, "plan.changed") {
+		t.Errorf("whoever asked learns nothing: %s", r.text)
+	}
+}
+
+func TestPasskeysAreMadeAndRemovedByTheirOwner(t *testing.T) {
+	o := newOffice(t)
+	first := o.enrol("alice")
+	second := passkeytest.NewEdDSA(o.who["alice"], console)
+	m, _ := ask[client.PasskeyMaking](o, "browser", "alice", "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
+	data, attestation := second.Make(m.Challenge)
+	added, r := ask[client.PasskeyAdded](o, "browser", "alice", "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
+	if added.Passkey != nil || added.Touch == nil {
+		t.Fatalf("a second one without a touch: %s", r.text)
+	}
+	if _, r := o.touched("alice", added.Touch.ID, second); !strings.HasPrefix(r.code, "passkey.") {
+		t.Errorf("by itself: %d %s", r.status, r.text)
+	}
+	if w, r := o.touched("alice", added.Touch.ID, first); w.Status != "done" {
+		t.Errorf("by the first: %d %s", r.status, r.text)
+	}
+	list := o.call("alice", "GET", client.Base+"/passkeys", "")
+	if strings.Count(list.text, `"origin":"`+console+`"`) != 2 {
+		t.Errorf("the list: %s", list.text)
+	}
+	path := "/passkeys/" + base64.RawURLEncoding.EncodeToString(first.Passkey.ID) + "/remove"
+	if _, r := ask[client.Done](o, "browser", "alice", path, struct{}{}); r.code != "passkey.needed" {
+		t.Errorf("removed without a touch: %d %s", r.status, r.text)
+	}
+	o.enrol("mallory")
+	if _, r := ask[client.Touch](o, "browser", "mallory", "/touches", client.TouchAsk{Path: path}); r.status != http.StatusNotFound {
+		t.Errorf("somebody else's: %d %s", r.status, r.text)
+	}
+	w, r := ask[client.Touch](o, "browser", "alice", "/touches", client.TouchAsk{Path: path})
+	if w.Status != "waiting" {
+		t.Fatalf("%s", r.text)
+	}
+	if w, r = o.touched("alice", w.ID, second); w.Status != "done" {
+		t.Errorf("by the second: %d %s", r.status, r.text)
+	}
+	if list := o.call("alice", "GET", client.Base+"/passkeys", ""); strings.Count(list.text, `"id"`) != 1 {
+		t.Errorf("the list: %s", list.text)
+	}
+	o.verified()
+}
+
+// Every change that takes a passphrase takes a touch instead, and by the touch it is made.
+func TestEveryDecisionTakesATouch(t *testing.T) {
+	o := newOffice(t)
+	keys := map[string]*passkeytest.Authenticator{"dana": o.enrol("dana"), "root": o.enrol("root"), "otto": o.enrol("otto")}
+	statement := ""
+	o.access.View(func(st *access.State) {
+		if h := st.Held[aliceStatement]; h != nil {
+			statement = hex.EncodeToString(h.Digest)
+		}
+	})
+	for path, c := range map[string]struct {
+		who  string
+		body any
+		want string // in the answer, or its fault: access decides
+	}{
+		"/requests/" + aliceRequest + "/deny":        {"dana", client.Decision{Why: "not now"}, `"denied"`},
+		"/statements/" + aliceStatement + "/release": {"dana", client.Decision{Digest: statement}, `"position"`},
+		"/plans/" + o.plan() + "/agree":              {"otto", client.Decision{}, `"position"`},
+		"/people/invite":                             {"root", client.Invite{Email: "new@acme.io"}, "cfl."},
+		"/clock/confirm":                             {"root", client.Decision{}, `"position"`},
+		"/restore/confirm":                           {"root", client.Decision{}, `"position"`},
+		"/sessions/" + aliceSession + "/hold":        {"root", client.Holding{Reason: "a case"}, `"position"`},
+	} {
+		w, r := ask[client.Touch](o, "token", c.who, "/touches", client.TouchAsk{Path: path, Body: c.body})
+		if w.Status != "waiting" || w.Title == "" {
+			t.Errorf("%s: %d %s", path, r.status, r.text)
+			continue
+		}
+		_, r = o.touched(c.who, w.ID, keys[c.who])
+		refused := path == "/restore/confirm" // there is nothing to confirm; access says so
+		if refused && r.status != http.StatusConflict || !refused && !strings.Contains(r.text, c.want) {
+			t.Errorf("%s touched for: %d %s", path, r.status, r.text)
+		}
+	}
+	o.verified()
+}
+
+func TestWhatWaitsForATouchIsBounded(t *testing.T) {
+	o := newOffice(t)
+	o.enrol("root")
+	in := client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "x@acme.io"}}
+	for range touchesEach {
+		if w, r := ask[client.Touch](o, "token", "root", "/touches", in); w.ID == "" {
+			t.Fatalf("%s", r.text)
+		}
+	}
+	w, r := ask[client.Touch](o, "token", "root", "/touches", in)
+	if w.ID != "" || r.code != "touch.many" {
+		t.Errorf("one more: %d %s", r.status, r.text)
+	}
+	for _, path := range []string{"", "/", "/me", "/requests/{id}/approve", "/requests//approve", "/requests/x/y/approve", "/people/invite/", strings.Repeat("/x", 90)} {
+		if w, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: path, Body: client.Decision{}}); w.ID != "" || r.status < 400 || r.status >= 500 {
+			t.Errorf("%q: %d %s", path, r.status, r.text)
+		}
+	}
+	for _, body := range []any{1, "x", []int{1}, map[string]any{"email": 1}, map[string]any{"email": "a@b.c", "name": strings.Repeat("x", 500)}, map[string]any{"email": "a@b.c", "admin": true}} {
+		if _, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: body}); r.status != http.StatusBadRequest {
+			t.Errorf("%v: %d %s", body, r.status, r.text)
+		}
+	}
+}
+
+func TestWhoHasNoPasskeyIsTold(t *testing.T) {
+	o := newOffice(t)
+	_, r := ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{}})
+	if r.code != "passkey.none" {
+		t.Errorf("%d %s", r.status, r.text)
+	}
+	if me := o.call("dana", "GET", client.Base+"/me", ""); strings.Contains(me.text, `"passkey"`) {
+		t.Errorf("me: %s", me.text)
+	}
+	o.enrol("dana")
+	if me := o.call("dana", "GET", client.Base+"/me", ""); !strings.Contains(me.text, `"passkey":true`) {
+		t.Errorf("me: %s", me.text)
+	}
+}
