@@ -119,7 +119,9 @@ func (s *Server) actRoutes() {
 	onTouch(s, "/statements/{id}/release", s.showRelease, doneBy(s.releaseStatement))
 	onTouch(s, "/statements/{id}/refuse", s.showRefuse, doneBy(s.refuseStatement))
 	onTouch(s, "/plans/{id}/agree", s.showAgree, doneBy(s.agree))
-	onTouch(s, "/config/apply", s.showApply, func(ctx context.Context, c caller, _ string, in client.Files) (*body[client.Plan], error) { return s.apply(ctx, c, &filesIn{in}) })
+	onTouch(s, "/config/apply", s.showApply, func(ctx context.Context, c caller, _ string, in client.Files) (*body[client.Plan], error) {
+		return s.apply(ctx, c, &filesIn{in})
+	})
 	onTouch(s, "/people/invite", s.showInvite, func(ctx context.Context, c caller, _ string, in client.Invite) (*body[client.Invited], error) {
 		return s.invite(ctx, c, &struct{ Body client.Invite }{in})
 	})
@@ -134,7 +136,9 @@ func (s *Server) actRoutes() {
 
 // saying shows what needs no looking up.
 func saying[B any](title string, lines ...string) func(context.Context, caller, string, B) (prepared, error) {
-	return func(context.Context, caller, string, B) (prepared, error) { return prepared{title: title, lines: lines}, nil }
+	return func(context.Context, caller, string, B) (prepared, error) {
+		return prepared{title: title, lines: lines}, nil
+	}
 }
 
 // quoted is somebody's own words in a line.

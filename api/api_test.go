@@ -69,7 +69,8 @@ func newOffice(t *testing.T) *office {
 	pg := postgres.New()
 	rec, err := local.Open(local.Parts{Folder: folder, Ring: ring, Shape: func(record.Header) func(record.Item) record.Item { return pg.Shape }})
 	must(t, err)
-	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring, Console: console})
+	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring})
+	id.At(console)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.Run(ctx) })
 	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })

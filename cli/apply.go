@@ -53,11 +53,9 @@ func (a *app) apply(ctx context.Context, in applyArgs) error {
 			return failed(exitFailed, "not_confirmed", "nothing was changed")
 		}
 	}
-	pass, err := a.passphrase(ctx, in.fromStdin, "Your passphrase, to apply exactly this")
-	if err != nil {
-		return err
-	}
-	p, err = c.Apply(ctx, client.Files{Files: files, Plan: p.ID, Passphrase: pass})
+	p, err = proven(ctx, a, c, proof{"/config/apply", "Your passphrase, to apply exactly this", in.fromStdin},
+		func(pass string) client.Files { return client.Files{Files: files, Plan: p.ID, Passphrase: pass} },
+		func(in client.Files) (client.Plan, error) { return c.Apply(ctx, in) })
 	if err != nil {
 		return err
 	}

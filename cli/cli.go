@@ -173,7 +173,7 @@ func (a *app) groups() []group {
 	return []group{
 		{"everyday", "Everyday:", []*cobra.Command{
 			a.loginCommand(), a.logoutCommand(), a.statusCommand(), a.findCommand(), a.requestCommand(), a.requestsCommand(), a.cancelCommand(),
-			a.connectCommand(), a.runCommand(), a.envCommand(), a.sshConfigCommand(), a.grantsCommand(), a.extendCommand(), a.giveBackCommand(), a.passphraseCommand(),
+			a.connectCommand(), a.runCommand(), a.envCommand(), a.sshConfigCommand(), a.grantsCommand(), a.extendCommand(), a.giveBackCommand(), a.passphraseCommand(), a.passkeysCommand(),
 		}},
 		{"decide", "Decide:", []*cobra.Command{a.reviewCommand(), a.showCommand(), a.approveCommand(), a.denyCommand()}},
 		{"watch", "Watch:", []*cobra.Command{

@@ -66,21 +66,20 @@ func (a *app) approve(ctx context.Context, text string, in decideArgs) error {
 	if strings.HasPrefix(line.ID, "st_") {
 		return a.release(ctx, c, line, in, true)
 	}
-	return a.decide(ctx, c, line, in, "Your passphrase, to approve exactly this", c.Approve, func(r client.Request) { a.approvedText(ctx, c, r) })
+	return a.decide(ctx, c, line, in, "approve", "Your passphrase, to approve exactly this", c.Approve, func(r client.Request) { a.approvedText(ctx, c, r) })
 }
 
 // decide shows a request, proves who decides, and acts on exactly what was shown.
-func (a *app) decide(ctx context.Context, c *client.Client, line listed, in decideArgs, prompt string,
+func (a *app) decide(ctx context.Context, c *client.Client, line listed, in decideArgs, verb, prompt string,
 	act func(context.Context, string, client.Decision) (client.Request, error), text func(client.Request)) error {
 	r, err := a.toDecide(ctx, c, line)
 	if err != nil {
 		return err
 	}
-	pass, err := a.passphrase(ctx, in.fromStdin, prompt)
+	r, err = proven(ctx, a, c, proof{"/requests/" + r.ID + "/" + verb, prompt, in.fromStdin},
+		func(pass string) client.Decision { return client.Decision{Digest: r.Digest, For: in.dur, Why: in.why, Passphrase: pass} },
+		func(d client.Decision) (client.Request, error) { return act(ctx, r.ID, d) })
 	if err != nil {
-		return err
-	}
-	if r, err = act(ctx, r.ID, client.Decision{Digest: r.Digest, For: in.dur, Why: in.why, Passphrase: pass}); err != nil {
 		return err
 	}
 	a.wrote(c, r.Position)
@@ -153,11 +152,8 @@ func (a *app) agree(ctx context.Context, c *client.Client, id string, in decideA
 	if !a.opt.json && !a.opt.quiet {
 		a.showPlan(p, "")
 	}
-	pass, err := a.passphrase(ctx, in.fromStdin, "Your passphrase, to agree to exactly this")
-	if err != nil {
-		return err
-	}
-	done, err := c.Agree(ctx, id, client.Decision{Passphrase: pass})
+	done, err := proven(ctx, a, c, proof{"/plans/" + id + "/agree", "Your passphrase, to agree to exactly this", in.fromStdin}, byPassphrase,
+		func(d client.Decision) (client.Done, error) { return c.Agree(ctx, id, d) })
 	if err != nil {
 		return err
 	}
@@ -200,5 +196,5 @@ func (a *app) deny(ctx context.Context, text string, in decideArgs) error {
 	if strings.HasPrefix(line.ID, "st_") {
 		return a.release(ctx, c, line, in, false)
 	}
-	return a.decide(ctx, c, line, in, "Your passphrase, to deny it", c.Deny, func(r client.Request) { a.done("Denied. %s reads why.", clean(r.Who)) })
+	return a.decide(ctx, c, line, in, "deny", "Your passphrase, to deny it", c.Deny, func(r client.Request) { a.done("Denied. %s reads why.", clean(r.Who)) })
 }

@@ -218,7 +218,7 @@ func world() map[string]handler {
 	done := gives(client.Done{Written: true, Position: 43})
 	return map[string]handler{
 		"POST /sign-in": gives(client.SignedIn{Token: "cft.new", Me: me}), "POST /sign-out": gives(struct{}{}), "POST /sign-out-everywhere": done,
-		"POST /passphrase": gives(struct{}{}), "GET /me": gives(me), "GET /find": gives(offers),
+		"POST /passphrase": gives(struct{}{}), "GET /me": gives(me), "GET /passkeys": gives(list(client.Passkey{ID: "AQIDBAUGBwg", Origin: "https://curfew.acme.io", Added: at(-60)})), "GET /find": gives(offers),
 		"GET /requests": gives(list(aRequest("pending"))), "POST /requests": gives(aRequest("pending")), "GET /requests/rq_1": gives(aRequest("approved")),
 		"POST /requests/rq_1/approve": gives(aRequest("approved")), "POST /requests/rq_1/deny": gives(aRequest("denied")), "POST /requests/rq_1/withdraw": gives(aRequest("withdrawn")),
 		"GET /grants": gives(list(aGrant())), "GET /grants/gr_7Q2": gives(aGrant()), "GET /grants/gr_8R3": gives(endedGrant()), "POST /grants/gr_7Q2/extend": gives(aRequest("pending")),

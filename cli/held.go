@@ -33,7 +33,7 @@ func (a *app) showHeld(h client.Held) {
 		rows = append(rows, []string{"careful", "its transaction is open meanwhile, and keeps its locks"})
 	}
 	for _, v := range h.Votes {
-		rows = append(rows, []string{"released", clean(v.By) + " " + a.clock(v.At)})
+		rows = append(rows, []string{"released", clean(v.By) + " " + a.clock(v.At) + touchText(v)})
 	}
 	rows = append(rows, []string{"status", "waiting " + a.ago(h.Asked) + ", lapses " + a.clock(h.Lapses)}, []string{"decides", names(h.Waiting, "or")})
 	if !h.MayDecide && h.WhyNot != "" {
@@ -88,15 +88,13 @@ func (a *app) release(ctx context.Context, c *client.Client, line listed, in dec
 	if !a.opt.json && !a.opt.quiet {
 		a.showHeld(h)
 	}
-	prompt, act, done := "Your passphrase, to refuse it", c.RefuseStatement, fmt.Sprintf("Refused. %s reads why.", clean(h.Who))
+	verb, prompt, act, done := "refuse", "Your passphrase, to refuse it", c.RefuseStatement, fmt.Sprintf("Refused. %s reads why.", clean(h.Who))
 	if yes {
-		prompt, act, done = "Your passphrase, to release exactly this, once", c.ReleaseStatement, fmt.Sprintf("Your release of exactly this, once, for %s counts.", clean(h.Who))
+		verb, prompt, act, done = "release", "Your passphrase, to release exactly this, once", c.ReleaseStatement, fmt.Sprintf("Your release of exactly this, once, for %s counts.", clean(h.Who))
 	}
-	pass, err := a.passphrase(ctx, in.fromStdin, prompt)
-	if err != nil {
-		return err
-	}
-	d, err := act(ctx, h.ID, client.Decision{Digest: h.Digest, Why: in.why, Passphrase: pass})
+	d, err := proven(ctx, a, c, proof{"/statements/" + h.ID + "/" + verb, prompt, in.fromStdin},
+		func(pass string) client.Decision { return client.Decision{Digest: h.Digest, Why: in.why, Passphrase: pass} },
+		func(d client.Decision) (client.Done, error) { return act(ctx, h.ID, d) })
 	if err != nil {
 		return err
 	}

@@ -62,10 +62,9 @@ func (a *app) invite(ctx context.Context, in client.Invite, fromStdin bool) erro
 	if err != nil {
 		return err
 	}
-	if in.Passphrase, err = a.passphrase(ctx, fromStdin, "Your passphrase, to invite "+clean(in.Email)); err != nil {
-		return err
-	}
-	got, err := c.Invite(ctx, in)
+	got, err := proven(ctx, a, c, proof{"/people/invite", "Your passphrase, to invite " + clean(in.Email), fromStdin},
+		func(pass string) client.Invite { in.Passphrase = pass; return in },
+		func(in client.Invite) (client.Invited, error) { return c.Invite(ctx, in) })
 	if err != nil {
 		return err
 	}
@@ -206,11 +205,8 @@ func (a *app) confirmClock(ctx context.Context, fromStdin bool) error {
 	if err != nil {
 		return err
 	}
-	pass, err := a.passphrase(ctx, fromStdin, "Your passphrase, to say that the clock is right")
-	if err != nil {
-		return err
-	}
-	done, err := c.ConfirmClock(ctx, client.Decision{Passphrase: pass})
+	done, err := proven(ctx, a, c, proof{"/clock/confirm", "Your passphrase, to say that the clock is right", fromStdin}, byPassphrase,
+		func(d client.Decision) (client.Done, error) { return c.ConfirmClock(ctx, d) })
 	if err != nil {
 		return err
 	}
@@ -232,11 +228,8 @@ func (a *app) confirmRestore(ctx context.Context, fromStdin bool) error {
 	if err != nil {
 		return err
 	}
-	pass, err := a.passphrase(ctx, fromStdin, "Your passphrase, to say that the restored ledger is the right one")
-	if err != nil {
-		return err
-	}
-	done, err := c.ConfirmRestore(ctx, client.Decision{Passphrase: pass})
+	done, err := proven(ctx, a, c, proof{"/restore/confirm", "Your passphrase, to say that the restored ledger is the right one", fromStdin}, byPassphrase,
+		func(d client.Decision) (client.Done, error) { return c.ConfirmRestore(ctx, d) })
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func (a *app) holdRecordingCommand() *cobra.Command {
 		Use: "hold SESSION", Short: "Hold a recording: it is not removed until somebody else releases it", Args: between(1, 1),
 		Example: "  curfew sessions hold s_9F2 --reason 'inquiry 7'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to hold its recording", (*client.Client).HoldRecording, func(id string) {
+			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "hold", "Your passphrase, to hold its recording", (*client.Client).HoldRecording, func(id string) {
 				a.done("The recording of %s is held. Somebody else can release it: curfew sessions release %s", clean(id), clean(id))
 			})
 		},
@@ -151,7 +151,7 @@ func (a *app) releaseRecordingCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "release SESSION", Short: "Release somebody else's hold on a recording", Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "Your passphrase, to release the hold", (*client.Client).ReleaseRecording, func(id string) {
+			return a.keepRecording(cmd.Context(), args[0], in, fromStdin, "release", "Your passphrase, to release the hold", (*client.Client).ReleaseRecording, func(id string) {
 				a.done("The hold is released. The retention says when the recording of %s goes: curfew show %s", clean(id), clean(id))
 			})
 		},
@@ -162,7 +162,7 @@ func (a *app) releaseRecordingCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) keepRecording(ctx context.Context, id string, in client.Holding, fromStdin bool, prompt string,
+func (a *app) keepRecording(ctx context.Context, id string, in client.Holding, fromStdin bool, verb, prompt string,
 	act func(*client.Client, context.Context, string, client.Holding) (client.Done, error), text func(string)) error {
 	c, err := a.client()
 	if err != nil {
@@ -176,10 +176,9 @@ func (a *app) keepRecording(ctx context.Context, id string, in client.Holding, f
 			return err
 		}
 	}
-	if in.Passphrase, err = a.passphrase(ctx, fromStdin, prompt); err != nil {
-		return err
-	}
-	done, err := act(c, ctx, id, in)
+	done, err := proven(ctx, a, c, proof{"/sessions/" + id + "/" + verb, prompt, fromStdin},
+		func(pass string) client.Holding { in.Passphrase = pass; return in },
+		func(in client.Holding) (client.Done, error) { return act(c, ctx, id, in) })
 	if err != nil {
 		return err
 	}

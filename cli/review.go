@@ -218,7 +218,7 @@ func (a *app) showRequest(r client.Request, known client.Facts) {
 		rows = append(rows, []string{label, prose(f.Text)})
 	}
 	for _, v := range r.Votes {
-		rows = append(rows, []string{"approved", clean(v.By) + " " + a.clock(v.At) + ", " + span(v.For)})
+		rows = append(rows, []string{"approved", clean(v.By) + " " + a.clock(v.At) + ", " + span(v.For) + touchText(v)})
 	}
 	a.table("  ", append(rows, a.requestEnd(r)...))
 }

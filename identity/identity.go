@@ -38,14 +38,13 @@ type Parts struct {
 	Access *access.Service
 	Shelf  shelf.Shelf
 	Ring   *seal.Ring // for keyed digests and mock verifiers
-	// Console is the one origin whose pages make and use passkeys; "": none do.
-	Console string
-	Log     *slog.Logger
+	Log    *slog.Logger
 }
 
 // Service proves who is speaking.
 type Service struct {
 	parts  Parts
+	origin string        // whose pages make and use passkeys; "": none do
 	hashes chan struct{} // bounds slow hashes under way
 	hash   func(passphrase string, salt []byte) []byte
 
@@ -75,6 +74,10 @@ func New(p Parts) *Service {
 		makes: once[making]{life: touchLife, most: 1000, each: 20}, touches: once[touching]{life: touchLife, most: 10_000, each: 100},
 	}
 }
+
+// At says which one origin's pages make and use passkeys: the console's. It is called
+// before anything is served.
+func (s *Service) At(origin string) { s.origin = origin }
 
 // newSecret is 160 random bits as text.
 func newSecret() string {

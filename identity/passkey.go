@@ -34,7 +34,7 @@ type Making struct {
 	Ticket    string // for Made, once
 	Challenge []byte
 	Known     [][]byte // passkeys of theirs, which it does not make again
-	RP        string // the WebAuthn RP ID: the console's host
+	RP        string   // the WebAuthn RP ID: the console's host
 }
 
 // Touching is what a browser needs to have a passkey touched.
@@ -52,7 +52,7 @@ type Said struct {
 }
 
 func noPasskeys() error {
-	return curfew.Errorf(curfew.Invalid, "this gateway has no console, and without it there are no passkeys").WithRule("passkey.console")
+	return curfew.Errorf(curfew.Invalid, "this gateway has no console with a name, and without one there are no passkeys").WithRule("passkey.console").WithFix("start it with --url https://NAME")
 }
 
 func (s *Service) passkeysOf(who curfew.Principal) (ids [][]byte) {
@@ -66,7 +66,7 @@ func (s *Service) passkeysOf(who curfew.Principal) (ids [][]byte) {
 
 // rp is the WebAuthn RP ID of the console.
 func (s *Service) rp() string {
-	u, err := url.Parse(s.parts.Console)
+	u, err := url.Parse(s.origin)
 	if err != nil {
 		return ""
 	}
@@ -76,7 +76,7 @@ func (s *Service) rp() string {
 // MakePasskey begins to make a passkey of somebody who is signed in. The first one
 // takes their passphrase; a further one the touch of one that they have, once it is made.
 func (s *Service) MakePasskey(ctx context.Context, who curfew.Principal, passphrase string) (Making, error) {
-	if s.parts.Console == "" {
+	if s.origin == "" {
 		return Making{}, noPasskeys()
 	}
 	m := Making{Ticket: newSecret(), Challenge: make([]byte, 32), Known: s.passkeysOf(who), RP: s.rp()}
@@ -104,7 +104,7 @@ func (s *Service) Made(who curfew.Principal, ticket string, clientData, attestat
 	if !ok || m.who != who {
 		return access.AddPasskey{}, late()
 	}
-	p, err := passkey.Made(who, s.parts.Console, m.challenge, clientData, attestation)
+	p, err := passkey.Made(who, s.origin, m.challenge, clientData, attestation)
 	return access.AddPasskey{Passkey: p, Proved: m.proved}, err
 }
 
@@ -183,7 +183,7 @@ func (s *Service) ProveByTouch(who curfew.Principal, what string, digest []byte,
 
 // AskSignIn begins a sign-in by a passkey. Nothing is kept of it, so that strangers fill nothing.
 func (s *Service) AskSignIn() (Touching, error) {
-	if s.parts.Console == "" {
+	if s.origin == "" {
 		return Touching{}, noPasskeys()
 	}
 	r := curfew.Record{Act: curfew.ActSignIn, Nonce: make([]byte, 16), Expires: s.parts.Access.Now().Add(touchLife).UTC().Truncate(time.Second)}

@@ -25,7 +25,7 @@ func (w *world) rule(err error, want string) {
 func enrolled(t *testing.T) (*world, *passkeytest.Authenticator) {
 	t.Helper()
 	w := newWorld(t)
-	w.id.parts.Console = console
+	w.id.At(console)
 	a := passkeytest.New(w.root, console)
 	m, err := w.id.MakePasskey(t.Context(), w.root, phrase)
 	w.ok(err)
@@ -56,7 +56,7 @@ func TestTheFirstPasskeyTakesThePassphrase(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.id.MakePasskey(t.Context(), w.root, phrase)
 	w.rule(err, "passkey.console")
-	w.id.parts.Console = console
+	w.id.At(console)
 	_, err = w.id.MakePasskey(t.Context(), w.root, "")
 	w.rule(err, string(curfew.NeedsSignIn)) // a stolen token makes none
 	_, err = w.id.MakePasskey(t.Context(), w.root, "another passphrase")

@@ -62,6 +62,7 @@ func (r *running) openDoors() error {
 	if err != nil {
 		return err
 	}
+	r.passkeysAt(browsers.Console)
 	r.gateway = gateway.New(gateway.Parts{
 		Browsers: browsers,
 		Access:   r.access, Identity: r.identity, Record: r.record, Dialer: r.dialer, Vault: vault.Open(r.opt.credentials),

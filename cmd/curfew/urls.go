@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/gateway"
 )
 
@@ -110,6 +111,27 @@ func (r *running) appsURL() string {
 	}
 	_, port, _ := net.SplitHostPort(r.doors.apps.Addr().String()) // a listener's
 	return "http://*.localhost:" + port
+}
+
+// passkeysAt has the console's pages make and use passkeys, where it has a name:
+// browsers make none for an address. A passkey is of the one origin that it was made at.
+func (r *running) passkeysAt(console string) {
+	u, err := url.Parse(console)
+	if err != nil || net.ParseIP(u.Hostname()) != nil {
+		return
+	}
+	r.identity.At(console)
+	elsewhere := map[string]int{}
+	r.access.View(func(st *access.State) {
+		for _, p := range st.Passkeys {
+			if !p.Removed && p.Origin != console {
+				elsewhere[p.Origin]++
+			}
+		}
+	})
+	for origin, n := range elsewhere {
+		r.log.Warn("passkeys that do not count at this console: give it back its address (--url)", "passkeys", n, "made_at", origin, "console", console)
+	}
 }
 
 // browsers say where people's browsers find everything.
