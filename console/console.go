@@ -48,6 +48,7 @@ func New(p Parts) (*Server, error) {
 	s.mux.Handle("/api/", p.API)
 	s.mux.Handle("/healthz", p.API)
 	s.signInPages()
+	s.passkeyPages()
 	s.accountPages()
 	s.applicationPages()
 	s.requestPages()

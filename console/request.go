@@ -44,6 +44,7 @@ type card struct {
 	Wrong   string
 	AskLink string // asks again; "" where it is no application
 	Ends    time.Time
+	Touch   string // where somebody with a passkey decides it; "" for others
 }
 
 func (s *Server) requestPage(w http.ResponseWriter, r *http.Request, v api.Visitor) error {
@@ -74,7 +75,11 @@ func (s *Server) showRequest(w http.ResponseWriter, r *http.Request, v api.Visit
 	if d, err := time.ParseDuration(req.For); err == nil {
 		c.Ends = time.Now().Add(d)
 	}
-	page := view{Title: req.Title, Name: s.parts.API.Me(r.Context(), v).Name, CSRF: v.CSRF(), Body: c}
+	me := s.parts.API.Me(r.Context(), v)
+	if me.Passkey {
+		c.Touch = "/requests?" + url.Values{"id": {req.ID}}.Encode()
+	}
+	page := view{Title: req.Title, Name: me.Name, CSRF: v.CSRF(), Body: c}
 	if req.Status == "pending" && c.Mine {
 		page.Title, page.Refresh = "You asked, and wait for an answer", waitEvery
 	}

@@ -72,6 +72,7 @@ type view struct {
 	Name    string // of who is signed in; "" if nobody is
 	CSRF    string
 	Style   string
+	Script  string // "": it has none
 	Refresh int // seconds; 0: it stays as it is
 	Body    any
 }
@@ -92,7 +93,11 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name s
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", pagePolicy+s.formAction())
+	policy := pagePolicy + s.formAction()
+	if v.Script != "" {
+		policy += scriptPolicy
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

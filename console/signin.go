@@ -30,14 +30,18 @@ type signInForm struct {
 
 func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) error {
 	form := signInForm{Next: localPath(r.FormValue("next"))}
-	v := view{Title: "Sign in"}
+	s.showSignIn(w, r, http.StatusOK, form)
+	return nil
+}
+
+func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, form signInForm) {
+	v := view{Title: "Sign in", Script: scriptAt}
 	if who, err := s.parts.API.Visitor(r); err == nil {
 		v.CSRF, v.Name = who.CSRF(), s.parts.API.Me(r.Context(), who).Name
 		form.Already = v.Name
 	}
 	v.Body = form
-	s.show(w, r, http.StatusOK, "sign-in.html", v)
-	return nil
+	s.show(w, r, status, "sign-in.html", v)
 }
 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -51,7 +55,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case err != nil:
 		status, _ := statusOf(code)
-		s.show(w, r, status, "sign-in.html", view{Title: "Sign in", Body: signInForm{Next: next, Email: email, Wrong: err.Error()}})
+		s.showSignIn(w, r, status, signInForm{Next: next, Email: email, Wrong: err.Error()})
 		return nil
 	}
 	s.remember(w, r, cookie, known)
