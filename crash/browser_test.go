@@ -26,8 +26,8 @@ func needBrowser(t *testing.T) string {
 }
 
 // browse runs a script of testdata/console before the console of g, and fails with each
-// fault that it finds. What it asks of this process is done by do.
-func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string)) {
+// fault that it finds. What it asks of this process is done by do, which answers in a line.
+func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string) string) {
 	t.Helper()
 	modules := needBrowser(t)
 	all := map[string]any{"base": g.said["console"], "chromium": chromium(t), "modules": modules, "shots": shots(t)}
@@ -54,8 +54,7 @@ func browse(t *testing.T, g *gateway, script string, given map[string]any, do fu
 		line := lines.Text()
 		switch what, rest, _ := strings.Cut(line, " "); what {
 		case "DO":
-			do(rest)
-			_, _ = io.WriteString(in, "done\n")
+			_, _ = io.WriteString(in, do(rest)+"\n")
 		case "FAULT":
 			t.Error(rest)
 		case "WELL":

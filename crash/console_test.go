@@ -12,9 +12,19 @@ import (
 // TestConsole drives the console in Chromium, with the whole program behind it, which is
 // stopped and started again in the middle.
 func TestConsole(t *testing.T) {
+	g, people, who := looked(t, "look")
+	browse(t, g, "console.mjs", map[string]any{
+		"role": "shop/mender", "canary": "canary-of-the-reason", "people": who,
+	}, func(what string) string { return do(t, g, people, what) })
+}
+
+// looked is a gateway that serves the console, and whom its pages are looked at by: two
+// who ask, one who decides and may see all, and one who may nothing.
+func looked(t *testing.T, name string) (*gateway, map[string]person, map[string]any) {
+	t.Helper()
 	needBrowser(t)
 	pg := shop(t)
-	g := newGateway(t, "look", loginOf(pg))
+	g := newGateway(t, name, loginOf(pg))
 	g.start()
 	people := g.everybody(pg, "mallory")
 	ada, ctx := people["ada"], context.Background()
@@ -33,14 +43,11 @@ func TestConsole(t *testing.T) {
 	who := func(name, shown string) map[string]string {
 		return map[string]string{"email": name + "@shop.example", "passphrase": passphrase(name + "@shop.example"), "name": shown}
 	}
-	browse(t, g, "console.mjs", map[string]any{
-		"role": "shop/mender", "canary": "canary-of-the-reason",
-		"people": map[string]any{"alice": who("w1", "Worker One"), "dana": who("lea", "Lea Lead"), "worker": who("w2", "Worker Two"), "stranger": who("mallory", "Mallory")},
-	}, func(what string) { do(t, g, people, what) })
+	return g, people, map[string]any{"alice": who("w1", "Worker One"), "dana": who("lea", "Lea Lead"), "worker": who("w2", "Worker Two"), "stranger": who("mallory", "Mallory")}
 }
 
 // do is what the browser asks for and only this process can.
-func do(t *testing.T, g *gateway, people map[string]person, what string) {
+func do(t *testing.T, g *gateway, people map[string]person, what string) string {
 	t.Helper()
 	switch what {
 	case "stop":
@@ -54,4 +61,5 @@ func do(t *testing.T, g *gateway, people map[string]person, what string) {
 	default:
 		t.Errorf("nobody can %s", what)
 	}
+	return "done"
 }

@@ -41,8 +41,10 @@ const policies = createRoute({ getParentRoute: () => root, path: "/policies", co
 const people = createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./pages/People"), "People") });
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
 
+const touch = createRoute({ getParentRoute: () => root, path: "/touch/$id", component: lazyRouteComponent(() => import("./pages/Touch"), "Touch") });
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, requestsRoute, accessRoute, live, sessionsRoute, sessionRoute, map, audit, insights, resources, roles, policies, people, settings]),
+  routeTree: root.addChildren([home, requestsRoute, accessRoute, live, sessionsRoute, sessionRoute, map, audit, insights, resources, roles, policies, people, settings, touch]),
   defaultPreload: "intent",
   scrollRestoration: true,
   // Addresses stay readable: ?tab=all, not JSON.

@@ -44,7 +44,7 @@ let written = 0;
 export function position(): number | undefined {
   return written || undefined;
 }
-function note(body: unknown): void {
+export function note(body: unknown): void {
   const p = (body as { position?: unknown } | null)?.position;
   if (typeof p === "number" && p > written) written = p;
 }
@@ -54,6 +54,13 @@ let token = "";
 export function setToken(t: string): void {
   token = t;
 }
+
+/** Whoever has a passkey decides by its touch. */
+let passkey = false;
+export function setPasskey(has: boolean): void {
+  passkey = has;
+}
+export const hasPasskey = (): boolean => passkey;
 
 async function send<T>(method: "GET" | "POST", path: string, query: Query | undefined, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json, application/problem+json" };

@@ -1,5 +1,6 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { get, position, post, setToken, type Schemas } from "./client";
+import { get, position, post, setPasskey, setToken, type Schemas } from "./client";
+import { prove } from "./passkey";
 
 export type Request = Schemas["Request"];
 export type Grant = Schemas["Grant"];
@@ -32,6 +33,7 @@ export const useMe = () =>
     queryFn: async ({ signal }) => {
       const me = await get<Me>("/me", undefined, signal);
       setToken(me.csrf ?? "");
+      setPasskey(!!me.passkey);
       return me;
     },
     staleTime: 60_000,
@@ -89,20 +91,20 @@ export function useAct<In, Out>(act: (input: In) => Promise<Out>) {
 
 export const acts = {
   ask: (body: Schemas["Ask"]) => post<Request>("/requests", body),
-  approve: ({ id, ...body }: Schemas["Decision"] & { id: string }) => post<Request>(`/requests/${id}/approve`, body),
-  deny: ({ id, ...body }: Schemas["Decision"] & { id: string }) => post<Request>(`/requests/${id}/deny`, body),
+  approve: ({ id, ...body }: Schemas["Decision"] & { id: string }) => prove<Request>(`/requests/${id}/approve`, body),
+  deny: ({ id, ...body }: Schemas["Decision"] & { id: string }) => prove<Request>(`/requests/${id}/deny`, body),
   withdraw: (id: string) => post<Request>(`/requests/${id}/withdraw`),
   extend: ({ id, ...body }: Schemas["More"] & { id: string }) => post<Request>(`/grants/${id}/extend`, body),
   giveBack: (id: string) => post(`/grants/${id}/return`),
   revoke: ({ id, why }: { id: string; why: string }) => post(`/grants/${id}/revoke`, { why }),
   cut: ({ id, why }: { id: string; why: string }) => post(`/sessions/${id}/cut`, { why }),
-  release: ({ id, ...body }: Schemas["Decision"] & { id: string }) => post(`/statements/${id}/release`, body),
-  refuse: ({ id, ...body }: Schemas["Decision"] & { id: string }) => post(`/statements/${id}/refuse`, body),
-  agree: ({ id, ...body }: Schemas["Decision"] & { id: string }) => post(`/plans/${id}/agree`, body),
+  release: ({ id, ...body }: Schemas["Decision"] & { id: string }) => prove(`/statements/${id}/release`, body),
+  refuse: ({ id, ...body }: Schemas["Decision"] & { id: string }) => prove(`/statements/${id}/refuse`, body),
+  agree: ({ id, ...body }: Schemas["Decision"] & { id: string }) => prove(`/plans/${id}/agree`, body),
   drop: ({ id, why }: { id: string; why: string }) => post(`/plans/${id}/drop`, { why }),
   plan: (files: Schemas["File"][]) => post<Plan>("/config/plan", { files }),
-  apply: (body: Schemas["Files"]) => post<Plan>("/config/apply", body),
-  invite: (body: Schemas["Invite"]) => post<Schemas["Invited"]>("/people/invite", body),
+  apply: (body: Schemas["Files"]) => prove<Plan>("/config/apply", body),
+  invite: (body: Schemas["Invite"]) => prove<Schemas["Invited"]>("/people/invite", body),
   disable: (id: string) => post(`/people/${id}/disable`),
   openWorkflow: (body: Partial<Workflow>) => post<Workflow>("/workflows", body),
   closeWorkflow: (id: string) => post(`/workflows/${encodeURIComponent(id)}/close`),

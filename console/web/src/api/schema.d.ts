@@ -395,6 +395,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the caller's passkeys */
+        get: operations["get-passkeys"];
+        put?: never;
+        /** Add the passkey that the browser made: at once if it is the first, else by a touch of one that is there */
+        post: operations["post-passkeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/passkeys/make": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to make a passkey, in the caller's browser */
+        post: operations["post-passkeys-make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/passkeys/{id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove one of the caller's passkeys: by a touch */
+        post: operations["post-passkeys-id-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/passphrase": {
         parameters: {
             query?: never;
@@ -1093,6 +1145,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/touches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a change wait for the caller's passkey, to be touched in their browser */
+        post: operations["post-touches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/touches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what waits for the caller's touch, or how it went */
+        get: operations["get-touches-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/touches/{id}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the authenticator signs, for the change as it is now */
+        post: operations["post-touches-id-challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/touches/{id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take it back: nothing is changed */
+        post: operations["post-touches-id-drop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/touches/{id}/touch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Touch: the change is made */
+        post: operations["post-touches-id-touch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/who-can": {
         parameters: {
             query?: never;
@@ -1339,6 +1476,15 @@ export interface components {
             person?: string;
             /** @description How long the requester usually used this role: the median of their last grants, from three on */
             usual?: string;
+        };
+        Fault: {
+            code: string;
+            detail?: string;
+            fix?: components["schemas"]["Fix"][] | null;
+            request_id?: string;
+            /** Format: int64 */
+            status: number;
+            title: string;
         };
         FaultOut: {
             code: string;
@@ -1660,6 +1806,18 @@ export interface components {
              */
             position: number;
         };
+        ListPasskey: {
+            /** @description The list is older than the caller's last change */
+            behind?: boolean;
+            items: components["schemas"]["Passkey"][] | null;
+            /** @description Pass as before for the next page; none: this is the last one */
+            next?: string;
+            /**
+             * Format: int64
+             * @description The ledger position this answer reflects
+             */
+            position: number;
+        };
         ListPerson: {
             /** @description The list is older than the caller's last change */
             behind?: boolean;
@@ -1790,6 +1948,8 @@ export interface components {
              * @description The server's time
              */
             now: string;
+            /** @description Has a passkey: decides by its touch alone, in the console */
+            passkey?: boolean;
             /**
              * Format: int64
              * @description The ledger position this answer reflects
@@ -1818,6 +1978,39 @@ export interface components {
             usual?: string;
             /** @description The kind of workflow that must be open and named */
             workflow?: string;
+        };
+        Passkey: {
+            /** Format: date-time */
+            added: string;
+            /** @description base64url, without padding */
+            id: string;
+            /** @description The console that it was made at */
+            origin: string;
+        };
+        PasskeyAdded: {
+            passkey?: components["schemas"]["Passkey"];
+            touch?: components["schemas"]["Touch"];
+        };
+        PasskeyAsk: {
+            /** @description For the first one. A further one takes the touch of one that is there */
+            passphrase?: string;
+        };
+        PasskeyMade: {
+            attestation: string;
+            client_data: string;
+            ticket: string;
+        };
+        PasskeyMaking: {
+            challenge: string;
+            display: string;
+            /** @description Passkeys of the caller, which it does not make again */
+            known: string[] | null;
+            name: string;
+            /** @description The WebAuthn RP ID */
+            rp: string;
+            ticket: string;
+            /** @description What the authenticator knows the person by */
+            user: string;
         };
         Path: {
             effect: string;
@@ -2095,6 +2288,49 @@ export interface components {
             me: components["schemas"]["Me"];
             token: string;
         };
+        Touch: {
+            /** Format: date-time */
+            asked: string;
+            /** @description Which of the caller's sign-ins asked: what it calls itself, and where it is */
+            by?: string;
+            /** @description When it failed */
+            fault?: components["schemas"]["Fault"];
+            id: string;
+            /** @description All of it, in words */
+            lines: string[] | null;
+            /** @description Where it is touched */
+            page: string;
+            path: string;
+            /** @description When it is done: what the change answered */
+            result?: unknown;
+            /** @enum {string} */
+            status: "waiting" | "done" | "failed";
+            /** @description What is done by it */
+            title: string;
+            /** Format: date-time */
+            until: string;
+        };
+        TouchAsk: {
+            body?: unknown;
+            /** @example /requests/req_1/approve */
+            path: string;
+        };
+        TouchChallenge: {
+            /** @description SHA-256 of the record */
+            challenge: string;
+            /** @description Of which one is touched; none: any */
+            passkeys: string[] | null;
+            /** @description All of what is signed */
+            record: string;
+            /** @description The WebAuthn RP ID */
+            rp: string;
+        };
+        Touched: {
+            authenticator: string;
+            client_data: string;
+            passkey: string;
+            signature: string;
+        };
         Used: {
             /** Format: int64 */
             bytes: number;
@@ -2136,6 +2372,8 @@ export interface components {
             at: string;
             by: string;
             for: string;
+            /** @description By the touch of a passkey */
+            passkey?: boolean;
         };
         WantCredential: {
             /** @description Not with many: for somebody at a terminal, who may ask for more time from inside */
@@ -2910,6 +3148,132 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "get-passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListPasskey"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyMade"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyAdded"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-passkeys-make": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyAsk"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyMaking"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-passkeys-id-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Error */
@@ -4262,6 +4626,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-touches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TouchAsk"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Touch"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "get-touches-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Touch"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-touches-id-challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TouchChallenge"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-touches-id-drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Touch"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "post-touches-id-touch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Touched"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Touch"];
                 };
             };
             /** @description Error */

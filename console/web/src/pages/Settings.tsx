@@ -5,6 +5,7 @@ import { acts, useAct, useMe } from "../api/queries";
 import { Button } from "../parts/Button";
 import { clock, plain } from "../parts/format";
 import { keysOff, setKeysOff } from "../parts/keys";
+import { Passkeys } from "../parts/Passkeys";
 import { Fault, Show } from "../parts/States";
 import { Sure } from "../parts/Sure";
 import { Badge } from "../parts/Who";
@@ -33,6 +34,7 @@ export function Settings() {
           )}
         </Show>
       </section>
+      <section aria-labelledby="set-keys"><h2 id="set-keys">Passkeys</h2><Passkeys /></section>
       <section aria-labelledby="set-page">
         <h2 id="set-page">This page</h2>
         <fieldset className="times">

@@ -1,4 +1,5 @@
 import { useState, type FormEvent, type ReactNode } from "react";
+import { useMe } from "../api/queries";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { Fault } from "./States";
@@ -23,6 +24,7 @@ type Props = {
 
 /** Asks for what an act needs: words, and the sign-in of its own that a decision takes. */
 export function Sure({ open, onClose, title, verb, bad, children, reasons, askWhy, whyNeeded, passphrase, run }: Props) {
+  const touches = useMe().data?.passkey;
   const [why, setWhy] = useState("");
   const [phrase, setPhrase] = useState("");
   const [error, setError] = useState<unknown>(null);
@@ -59,7 +61,8 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
             <textarea rows={2} maxLength={2000} value={why} required={whyNeeded} onChange={(e) => setWhy(e.target.value)} />
           </label>
         ) : null}
-        {passphrase ? (
+        {passphrase && touches ? <p className="muted">You touch your passkey for exactly this.</p> : null}
+        {passphrase && !touches ? (
           <label className="field">
             <span>Your passphrase</span>
             <input type="password" autoComplete="current-password" value={phrase} required autoFocus onChange={(e) => setPhrase(e.target.value)} />
