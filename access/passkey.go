@@ -53,6 +53,14 @@ func (st *State) Passkey(id []byte) *Passkey {
 	return nil
 }
 
+// PasskeyAdded is the position of the event that added a passkey, also one that is removed.
+func (st *State) PasskeyAdded(id []byte) (position uint64, ok bool) {
+	if p := st.Passkeys[subjectOf(id)]; p != nil {
+		return p.Size, true
+	}
+	return 0, false
+}
+
 // touched refuses a decision that needs a touch and has none, or one that is over
 // another record than what would be decided now. With a passkey, a person's passphrase
 // alone never decides: whoever talks it out of them cannot approve as them.

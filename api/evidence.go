@@ -98,7 +98,15 @@ func (s *Server) restsOn(ctx context.Context, x history.Session) ([]uint64, erro
 			found.Take(e)
 		}
 		if len(events) < page {
-			return found.Positions(), nil
+			break
 		}
 	}
+	s.parts.Access.View(func(st *access.State) {
+		for _, id := range found.Passkeys() {
+			if size, ok := st.PasskeyAdded(id); ok {
+				found.Also(size)
+			}
+		}
+	})
+	return found.Positions(), nil
 }

@@ -69,8 +69,8 @@ func (s *Server) whoIs(ctx context.Context, who curfew.Principal) client.Me {
 	me := client.Me{Now: s.parts.Access.Now()}
 	s.parts.Access.View(func(st *access.State) {
 		me.Person = s.person(st, who)
-		me.Deployment, me.Position, me.Bootstrap = st.Deployment, st.Size, st.Bootstrap()
 		me.Passkey = len(st.PasskeysOf(who)) > 0
+		me.Deployment, me.Position, me.Bootstrap = st.Deployment, st.Size, st.Bootstrap()
 		me.Admin, me.Auditor = st.InGroup(who, curfew.Administrators), st.InGroup(who, curfew.Auditors)
 	})
 	s.fillPerson(ctx, &me.Person)
@@ -93,7 +93,9 @@ func (s *Server) listPeople(ctx context.Context, c caller, _ *struct{}) (*body[c
 	s.parts.Access.View(func(st *access.State) {
 		out.Position = st.Size
 		for id := range st.People {
-			out.Items = append(out.Items, s.person(st, id))
+			p := s.person(st, id)
+			p.Passkey = (c.admin || c.audit || id == c.who) && len(st.PasskeysOf(id)) > 0
+			out.Items = append(out.Items, p)
 		}
 	})
 	for i := range out.Items {

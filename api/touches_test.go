@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,5 +323,32 @@ func TestWhoHasNoPasskeyIsTold(t *testing.T) {
 	o.enrol("dana")
 	if me := o.call("dana", "GET", client.Base+"/me", ""); !strings.Contains(me.text, `"passkey":true`) {
 		t.Errorf("me: %s", me.text)
+	}
+}
+
+// Whatever takes a passphrase takes a touch: who has a passkey is shut out of nothing.
+func TestWhateverTakesAPassphraseTakesATouch(t *testing.T) {
+	o := newOffice(t)
+	spec := o.server.api.OpenAPI()
+	found := 0
+	for path, item := range spec.Paths {
+		path = strings.TrimPrefix(path, client.Base)
+		if item.Post == nil || item.Post.RequestBody == nil || slices.Contains([]string{"/sign-in", "/passkeys/make", "/config/plan", "/config/validate"}, path) {
+			continue
+		}
+		schema := item.Post.RequestBody.Content["application/json"].Schema
+		if schema.Ref != "" {
+			schema = spec.Components.Schemas.SchemaFromRef(schema.Ref)
+		}
+		if schema.Properties["passphrase"] == nil {
+			continue
+		}
+		found++
+		if _, ok := o.server.acts[path]; !ok {
+			t.Errorf("%s takes a passphrase and no touch", path)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d routes take a passphrase", found)
 	}
 }

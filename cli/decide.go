@@ -77,7 +77,9 @@ func (a *app) decide(ctx context.Context, c *client.Client, line listed, in deci
 		return err
 	}
 	r, err = proven(ctx, a, c, proof{"/requests/" + r.ID + "/" + verb, prompt, in.fromStdin},
-		func(pass string) client.Decision { return client.Decision{Digest: r.Digest, For: in.dur, Why: in.why, Passphrase: pass} },
+		func(pass string) client.Decision {
+			return client.Decision{Digest: r.Digest, For: in.dur, Why: in.why, Passphrase: pass}
+		},
 		func(d client.Decision) (client.Request, error) { return act(ctx, r.ID, d) })
 	if err != nil {
 		return err

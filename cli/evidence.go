@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -157,7 +158,11 @@ func (a *app) verified(r evidence.Report, anchored bool) {
 	}
 	var by []string
 	for _, p := range r.Approved {
-		by = append(by, string(p))
+		text := string(p)
+		if slices.Contains(r.Touched, p) {
+			text += " by passkey"
+		}
+		by = append(by, text)
 	}
 	if len(by) > 0 {
 		rows = append(rows, []string{"approved by", names(by, "and")})

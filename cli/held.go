@@ -93,7 +93,9 @@ func (a *app) release(ctx context.Context, c *client.Client, line listed, in dec
 		verb, prompt, act, done = "release", "Your passphrase, to release exactly this, once", c.ReleaseStatement, fmt.Sprintf("Your release of exactly this, once, for %s counts.", clean(h.Who))
 	}
 	d, err := proven(ctx, a, c, proof{"/statements/" + h.ID + "/" + verb, prompt, in.fromStdin},
-		func(pass string) client.Decision { return client.Decision{Digest: h.Digest, Why: in.why, Passphrase: pass} },
+		func(pass string) client.Decision {
+			return client.Decision{Digest: h.Digest, Why: in.why, Passphrase: pass}
+		},
 		func(d client.Decision) (client.Done, error) { return act(ctx, h.ID, d) })
 	if err != nil {
 		return err

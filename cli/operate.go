@@ -36,6 +36,8 @@ func (a *app) showPeople(items []client.Person) {
 			state = "disabled"
 		case !p.Joined:
 			state = "has not signed in yet"
+		case p.Passkey:
+			state = "decides by passkey"
 		}
 		rows = append(rows, []string{cell(p.Name, 40), cell(p.Email, 60), cell(strings.Join(p.Groups, ", "), 60), state, clean(p.ID)})
 	}

@@ -16,7 +16,7 @@ import (
 func withPasskey(t *testing.T, then client.Touch) *fake {
 	t.Helper()
 	f := newFake(t)
-	f.on("GET /me", gives(client.Me{Passkey: true}))
+	f.on("GET /me", gives(client.Me{Person: client.Person{Passkey: true}}))
 	f.on("GET /requests/rq_1", gives(aRequest("pending")))
 	waits := client.Touch{ID: "to_1", Status: "waiting", Page: "https://curfew.acme.io/touch/to_1", Until: at(10)}
 	f.on("POST /touches", gives(waits))

@@ -15,6 +15,7 @@ type Person struct {
 	Groups  []string `json:"groups,omitempty"`
 	Enabled bool     `json:"enabled"`
 	Joined  bool     `json:"joined" doc:"Has signed in once"`
+	Passkey bool     `json:"passkey,omitempty" doc:"Has a passkey: decides by its touch alone. For the person, administrators and auditors"`
 }
 
 // Me is who the caller is.
@@ -26,7 +27,6 @@ type Me struct {
 	Bootstrap  bool      `json:"bootstrap" doc:"There are not two administrators yet: one person may change everything"`
 	Until      time.Time `json:"until" doc:"When this sign-in ends"`
 	Asks       bool      `json:"asks,omitempty" doc:"This sign-in came from a code: it asks, and uses nothing"`
-	Passkey    bool      `json:"passkey,omitempty" doc:"Has a passkey: decides by its touch alone, in the console"`
 	CSRF       string    `json:"csrf,omitempty" doc:"Of a browser's session: goes into the header Curfew-CSRF of every change"`
 	Now        time.Time `json:"now" doc:"The server's time"`
 	Position   uint64    `json:"position" doc:"The ledger position this answer reflects"`

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +57,9 @@ func TestConsolePasskeys(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Error("the command line goes on waiting")
 			}
+			if what == "approved" {
+				g.evidenceByPasskey(people["w2"], asked)
+			}
 			return strconv.Itoa(waiting.cmd.ProcessState.ExitCode())
 		}
 		t.Errorf("nobody can %s", what)
@@ -82,4 +87,30 @@ func (g *gateway) waitsForTouch(who person, args ...string) (*child, string) {
 	}
 	g.t.Errorf("curfew %v leads to no page", args)
 	return c, ""
+}
+
+// evidenceByPasskey uses what was approved by a touch: the evidence of the session says
+// so to whoever has nothing but the file and the genesis key.
+func (g *gateway) evidenceByPasskey(who person, request string) {
+	g.t.Helper()
+	r, err := who.Request(context.Background(), request)
+	if err != nil || r.Grant == "" {
+		g.t.Errorf("the request: %+v %v", r, err)
+		return
+	}
+	conn, _ := g.connected(who, r.Grant)
+	if _, err := conn.Exec(context.Background(), "UPDATE refunds SET note = 'touched' WHERE false"); err != nil {
+		g.t.Errorf("a statement: %v", err)
+	}
+	_ = conn.Close(context.Background())
+	all, err := who.Sessions(context.Background(), client.Listing{Grant: r.Grant})
+	if err != nil || len(all.Items) != 1 {
+		g.t.Errorf("its sessions: %+v %v", all, err)
+		return
+	}
+	file := filepath.Join(g.t.TempDir(), "evidence")
+	g.must(who, "", "sessions", "export", all.Items[0].ID, "-o", file)
+	if out := g.must(who, "", "sessions", "verify", file, "--genesis-key", g.said["genesis"]); !strings.Contains(out, " by passkey") || !strings.Contains(out, "Nothing was changed") {
+		g.t.Errorf("the evidence: %s", out)
+	}
 }

@@ -30,6 +30,8 @@ type story struct {
 	store   *local.Store
 	at      time.Time
 	anchors map[curfew.SessionID][][]byte
+	touch   func(asked curfew.Event, q curfew.RequestAsked) *curfew.Touch // of the approver; nil: by passphrase
+	also    []uint64                                                      // that was looked up beside what is gathered
 }
 
 func (s *story) add(kind curfew.Kind, body any) curfew.Event {
@@ -69,8 +71,12 @@ const (
 func (s *story) use(id curfew.SessionID, n string, items int) {
 	s.t.Helper()
 	g, rq := curfew.GrantID("gr_"+n), curfew.RequestID("rq_"+n)
-	s.add(curfew.KindRequestAsked, curfew.RequestAsked{Request: rq, Principal: "p_alice", Role: "read", Resource: "db"})
-	s.add(curfew.KindRequestApproved, curfew.RequestActed{Request: rq, By: "p_dana"})
+	q := curfew.RequestAsked{Request: rq, Principal: "p_alice", Role: "read", Resource: "db", Digest: []byte("shown")}
+	asked, acted := s.add(curfew.KindRequestAsked, q), curfew.RequestActed{Request: rq, By: "p_dana", For: time.Minute}
+	if s.touch != nil {
+		acted.Touch = s.touch(asked, q)
+	}
+	s.add(curfew.KindRequestApproved, acted)
 	s.add(curfew.KindGrantApproved, curfew.GrantApproved{Grant: g, Request: rq, Principal: "p_alice", Role: "read", Resource: "db"})
 	s.add(curfew.KindGrantStarted, curfew.GrantStarted{Grant: g, End: s.at.Add(time.Hour)})
 	s.add(curfew.KindSessionOpened, curfew.SessionOpened{Session: id, Grant: g, Principal: "p_alice", Resource: "db"})
@@ -124,6 +130,9 @@ func (s *story) export(id curfew.SessionID, n string, sh evidence.Shape, more ..
 	}
 	for _, e := range events {
 		g.Take(e)
+	}
+	for _, p := range s.also {
+		g.Also(p)
 	}
 	open := func() record.Chunks {
 		c, err := s.store.Chunks(id)

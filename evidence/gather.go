@@ -18,8 +18,9 @@ type Gatherer struct {
 	grant    curfew.GrantID
 	requests []curfew.RequestID
 
-	found   []uint64
-	anchors []uint64
+	found    []uint64
+	anchors  []uint64
+	passkeys [][]byte
 }
 
 // NewGatherer looks for the events of the session, its grant and the request of that.
@@ -35,6 +36,7 @@ func (g *Gatherer) Take(e curfew.Event) {
 		curfew.KindSessionOpened, curfew.KindSessionCut, curfew.KindSessionEnded:
 		if g.concerns(e) {
 			g.found = append(g.found, e.Position)
+			g.touched(e)
 		}
 	case curfew.KindRecordingsAnchored:
 		if anchored(e, g.session) != nil {
@@ -61,6 +63,23 @@ func (g *Gatherer) concerns(e curfew.Event) bool {
 	}
 	return b.Grant == g.grant || b.Request != "" && slices.Contains(g.requests, b.Request)
 }
+
+// touched notes which passkey a decision was touched for with.
+func (g *Gatherer) touched(e curfew.Event) {
+	var b struct {
+		Touch *curfew.Touch `json:"touch"`
+	}
+	if json.Unmarshal(e.Body, &b) == nil && b.Touch != nil {
+		g.passkeys = append(g.passkeys, b.Touch.Passkey)
+	}
+}
+
+// Passkeys are those that decided about it. Where each was added is an event that
+// whoever verifies needs too: Also takes it.
+func (g *Gatherer) Passkeys() [][]byte { return g.passkeys }
+
+// Also takes the position of an event that is needed beside what Take finds.
+func (g *Gatherer) Also(position uint64) { g.found = append(g.found, position) }
 
 func (g *Gatherer) anchor(position uint64) {
 	g.anchors = append(g.anchors, position)

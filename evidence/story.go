@@ -6,12 +6,15 @@ import (
 	"slices"
 
 	"github.com/curfewhq/curfew"
+	"github.com/curfewhq/curfew/ledger"
 )
 
 // story is what the events say, as far as the session rests on it.
 type story struct {
 	opened, granted, started, asked bool
 	requests                        []curfew.RequestID
+	questions                       map[curfew.RequestID]question
+	passkeys                        map[string]addedPasskey
 	export                          curfew.Event // the last one
 	exported                        curfew.RecordingExported
 }
@@ -25,6 +28,7 @@ func (v *verifying) checkStory() error {
 		return whole("the file has no events")
 	}
 	s, r := &v.story, &v.report
+	s.questions, s.passkeys = map[curfew.RequestID]question{}, map[string]addedPasskey{}
 	s.export = v.events[len(v.events)-1]
 	x := &s.exported
 	if s.export.Kind != curfew.KindRecordingExported || json.Unmarshal(s.export.Body, x) != nil {
@@ -86,6 +90,7 @@ func (v *verifying) tell(e curfew.Event) error {
 		return as(e, func(b curfew.RequestAsked) error {
 			s.asked = true
 			s.requests = append(s.requests, b.Request)
+			s.questions[b.Request] = question{ledger.LeafHash(e), b}
 			return nil
 		})
 	case curfew.KindRequestApproved:
@@ -96,6 +101,13 @@ func (v *verifying) tell(e curfew.Event) error {
 			if !slices.Contains(r.Approved, b.By) {
 				r.Approved = append(r.Approved, b.By)
 			}
+			return v.touched(e, b, curfew.ActApprove)
+		})
+	case curfew.KindRequestDenied:
+		return as(e, func(b curfew.RequestActed) error { return v.touched(e, b, curfew.ActDeny) })
+	case curfew.KindPasskeyAdded:
+		return as(e, func(b curfew.PasskeyAdded) error {
+			s.passkeys[string(b.Passkey.ID)] = addedPasskey{b.Passkey, e.Position}
 			return nil
 		})
 	case curfew.KindGrantApproved:

@@ -47,6 +47,7 @@ type Report struct {
 	Role       curfew.RoleName     `json:"role"`
 	Grant      curfew.GrantID      `json:"grant"`
 	Approved   []curfew.Principal  `json:"approved,omitempty"`
+	Touched    []curfew.Principal  `json:"touched,omitempty"` // of them, whose passkey signed it, which was checked
 	Opened     time.Time           `json:"opened"`
 	Ended      time.Time           `json:"ended,omitzero"`
 	Cause      curfew.Cause        `json:"cause,omitempty"`

@@ -1948,7 +1948,7 @@ export interface components {
              * @description The server's time
              */
             now: string;
-            /** @description Has a passkey: decides by its touch alone, in the console */
+            /** @description Has a passkey: decides by its touch alone. For the person, administrators and auditors */
             passkey?: boolean;
             /**
              * Format: int64
@@ -2041,6 +2041,8 @@ export interface components {
             /** @description Has signed in once */
             joined: boolean;
             name: string;
+            /** @description Has a passkey: decides by its touch alone. For the person, administrators and auditors */
+            passkey?: boolean;
         };
         Plan: {
             /** Format: date-time */
