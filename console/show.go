@@ -73,7 +73,7 @@ type view struct {
 	CSRF    string
 	Style   string
 	Script  string // "": it has none
-	Refresh int // seconds; 0: it stays as it is
+	Refresh int    // seconds; 0: it stays as it is
 	Body    any
 }
 
