@@ -23,7 +23,7 @@ const (
 	touchWait   = 10 * time.Minute
 	touchesEach = 10
 	touchesMost = 1000
-	touchBytes  = 32 << 20 // of all bodies together
+	touchBytes  = 8 << 20 // of all bodies of one person
 )
 
 // Where a touch stands.
@@ -43,6 +43,7 @@ type touch struct {
 	what         prepared
 	size         int
 	by           string
+	page         bool // a page of ours asked, which somebody sits before
 	asked, until time.Time
 
 	// Guarded by the store's mu.
@@ -60,31 +61,56 @@ type touches struct {
 }
 
 // sweep forgets what is over. The caller holds mu.
-func (t *touches) sweep(now time.Time) (bytes int) {
+func (t *touches) sweep(now time.Time) {
 	for id, x := range t.byID {
 		if now.After(x.until) {
 			delete(t.byID, id)
-			continue
 		}
-		bytes += x.size
 	}
-	return bytes
 }
 
+// of are one person's, with those first that make room first: what is over, then what
+// clients ask for, then pages; the oldest of each. The caller holds mu.
+func (t *touches) of(who curfew.Principal) (theirs []*touch, bytes int) {
+	for _, x := range t.byID {
+		if x.who == who {
+			theirs = append(theirs, x)
+			bytes += x.size
+		}
+	}
+	rank := func(x *touch) int {
+		switch {
+		case x.status != touchWaiting:
+			return 0
+		case !x.page:
+			return 1
+		}
+		return 2
+	}
+	slices.SortFunc(theirs, func(a, b *touch) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), a.asked.Compare(b.asked)) })
+	return theirs, bytes
+}
+
+// put keeps what waits. Where there is no room, what is over makes it, and for somebody
+// who sits before a page also what their clients ask for: whoever has a token of theirs
+// does not keep them from deciding.
 func (t *touches) put(x *touch, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID == nil {
 		t.byID = map[string]*touch{}
 	}
-	bytes := t.sweep(now)
-	theirs := 0
-	for _, y := range t.byID {
-		if y.who == x.who {
-			theirs++
+	t.sweep(now)
+	theirs, bytes := t.of(x.who)
+	for _, y := range theirs {
+		if len(theirs) < touchesEach && bytes+x.size <= touchBytes || y.running || y.status == touchWaiting && (y.page || !x.page) {
+			break
 		}
+		delete(t.byID, y.id)
+		bytes -= y.size
+		theirs = theirs[1:]
 	}
-	if theirs >= touchesEach || len(t.byID) >= touchesMost || bytes+x.size > touchBytes {
+	if len(theirs) >= touchesEach || len(t.byID) >= touchesMost || bytes+x.size > touchBytes {
 		return curfew.Errorf(curfew.Limited, "too much waits for a touch").WithRule("touch.many").WithFix("touch for what waits, or drop it")
 	}
 	t.byID[x.id] = x
@@ -142,7 +168,7 @@ func (s *Server) await(ctx context.Context, c caller, path string, level Level, 
 		return nil, curfew.Errorf(curfew.Conflict, "you have no passkey").WithRule("passkey.none").WithFix("add one in the console's settings, or decide by passphrase")
 	}
 	now := s.parts.Access.Now()
-	x := &touch{id: curfew.NewID("to"), who: c.who, path: path, level: level, what: what, size: size, by: s.signInText(ctx, c), asked: now, until: now.Add(touchWait), status: touchWaiting}
+	x := &touch{id: curfew.NewID("to"), who: c.who, path: path, level: level, what: what, size: size, by: s.signInText(ctx, c), page: c.browser, asked: now, until: now.Add(touchWait), status: touchWaiting}
 	if err := s.touches.put(x, now); err != nil {
 		return nil, err
 	}

@@ -299,6 +299,24 @@ func TestWhatWaitsForATouchIsBounded(t *testing.T) {
 	if w.ID != "" || r.code != "touch.many" {
 		t.Errorf("one more: %d %s", r.status, r.text)
 	}
+	for range touchesEach { // whoever sits before a page goes first
+		if w, r := ask[client.Touch](o, "browser", "root", "/touches", in); w.ID == "" {
+			t.Fatalf("%s", r.text)
+		}
+	}
+	if _, r := ask[client.Touch](o, "browser", "root", "/touches", in); r.code != "touch.many" {
+		t.Errorf("one more of a page: %d %s", r.status, r.text)
+	}
+	first := ""
+	for id := range o.server.touches.byID {
+		first = id
+	}
+	if _, r := ask[client.Touch](o, "browser", "root", "/touches/"+first+"/drop", struct{}{}); r.status != http.StatusOK {
+		t.Errorf("dropped: %s", r.text)
+	}
+	if w, r := ask[client.Touch](o, "token", "root", "/touches", in); w.ID == "" { // what is over makes room
+		t.Errorf("after one was dropped: %s", r.text)
+	}
 	for _, path := range []string{"", "/", "/me", "/requests/{id}/approve", "/requests//approve", "/requests/x/y/approve", "/people/invite/", strings.Repeat("/x", 90)} {
 		if w, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: path, Body: client.Decision{}}); w.ID != "" || r.status < 400 || r.status >= 500 {
 			t.Errorf("%q: %d %s", path, r.status, r.text)
