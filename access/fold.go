@@ -101,7 +101,7 @@ func foldPeople(k curfew.Kind) foldFunc {
 		return person(func(p *Person) { p.Generation++ })
 	case curfew.KindPassphraseSet:
 		return on(func(st *State, _ time.Time, b curfew.SecretListed) {
-			st.Passphrases[b.Principal] = Listed{b.Principal, b.Digest, b.Until}
+			st.Passphrases[b.Principal] = Listed{Principal: b.Principal, Digest: b.Digest, Until: b.Until, Name: b.ID}
 		})
 	case curfew.KindTokenIssued:
 		return on(func(st *State, at time.Time, b curfew.SecretListed) {
@@ -124,7 +124,7 @@ func list(rows map[string]Listed, at time.Time, b curfew.SecretListed) {
 			delete(rows, id)
 		}
 	}
-	rows[b.ID] = Listed{b.Principal, b.Digest, b.Until}
+	rows[b.ID] = Listed{Principal: b.Principal, Digest: b.Digest, Until: b.Until}
 }
 
 func person(f func(*Person)) foldFunc {

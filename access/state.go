@@ -10,7 +10,7 @@ import (
 
 // foldVersion changes whenever the meaning of a State's fields does; a snapshot
 // of another version is not read.
-const foldVersion = 4
+const foldVersion = 5
 
 // State is the fold of the ledger: nothing but what the events say. It asks no
 // time and does no I/O. Ended grants leave it once nothing is left of them.
@@ -83,6 +83,7 @@ type Listed struct {
 	Principal curfew.Principal `json:"principal"`
 	Digest    []byte           `json:"digest"`
 	Until     time.Time        `json:"until,omitzero"`
+	Name      string           `json:"name,omitempty"` // of the row, where it is not what it is listed by
 }
 
 // Proposal is a change of configuration that waits for a second person.

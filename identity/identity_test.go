@@ -159,16 +159,39 @@ func TestRowsMovedByHandOpenNothing(t *testing.T) {
 	if _, _, err := fresh().Token(ctx, mine); err == nil {
 		t.Error("a token that was withdrawn opens once its row is put back")
 	}
-	old, err := w.rows.Load(ctx, rowPassphrase, string(w.root))
+	old, err := w.rows.Load(ctx, rowPassphrase, w.passphraseRow())
 	w.ok(err)
 	set, err := w.id.newPassphrase(ctx, w.root, "another long passphrase")
 	w.ok(err)
 	_, err = w.access.Do(ctx, access.ChangePassphrase{SecretListed: set})
 	w.ok(err)
-	w.ok(w.rows.Store(ctx, rowPassphrase, string(w.root), old))
+	w.ok(w.rows.Store(ctx, rowPassphrase, w.passphraseRow(), old))
 	if err := w.id.Prove(ctx, w.root, phrase); err == nil {
 		t.Error("yesterday's passphrase decides")
 	}
+}
+
+// passphraseRow is the name of the row that the ledger lists for Root.
+func (w *world) passphraseRow() (name string) {
+	w.access.View(func(st *access.State) { name = st.Passphrases[w.root].Name })
+	return name
+}
+
+// A change that the ledger does not take (a full disk) leaves the passphrase before.
+func TestAPassphraseCountsUntilTheLedgerSaysOtherwise(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.ledger.Fault(func(string) error { return errors.New("no space left on device") })
+	if err := w.id.ChangePassphrase(ctx, w.root, phrase, "another battery horse"); err == nil {
+		t.Error("it was answered as done")
+	}
+	w.ledger.Fault(nil)
+	w.ok(w.id.Prove(ctx, w.root, phrase))
+	if err := w.id.Prove(ctx, w.root, "another battery horse"); err == nil {
+		t.Error("what the ledger does not know decides")
+	}
+	w.ok(w.id.ChangePassphrase(ctx, w.root, phrase, "another battery horse"))
+	w.ok(w.id.Prove(ctx, w.root, "another battery horse"))
 }
 
 // Signing out counts at once, also while the ledger takes nothing.

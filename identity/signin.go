@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -80,8 +81,9 @@ func (s *Service) newPassphrase(ctx context.Context, who curfew.Principal, passp
 	if row.Hash == nil {
 		return curfew.SecretListed{}, context.Cause(ctx)
 	}
-	d, err := s.put(ctx, rowPassphrase, string(who), row)
-	return curfew.SecretListed{ID: string(who), Principal: who, Digest: d}, err
+	name := string(who) + "." + newSecret()[:8] // beside the one before, which counts until the ledger says otherwise
+	d, err := s.put(ctx, rowPassphrase, name, row)
+	return curfew.SecretListed{ID: name, Principal: who, Digest: d}, err
 }
 
 // slow is the slow hash; few run at once. It returns nil if ctx ends first.
@@ -127,7 +129,7 @@ func (s *Service) prove(ctx context.Context, who curfew.Principal, passphrase st
 	var listed access.Listed
 	s.parts.Access.View(func(st *access.State) { listed = st.Passphrases[who] })
 	row := passphraseRow{Salt: make([]byte, 16)}
-	known := s.listed(ctx, rowPassphrase, string(who), listed.Digest, &row) == nil
+	known := s.listed(ctx, rowPassphrase, cmp.Or(listed.Name, string(who)), listed.Digest, &row) == nil
 	hash := s.slow(ctx, passphrase, row.Salt) // also for the unknown: they take as long
 	if hash == nil {
 		return context.Cause(ctx)
@@ -182,6 +184,10 @@ func (s *Service) ChangePassphrase(ctx context.Context, who curfew.Principal, ol
 	if err != nil {
 		return err
 	}
-	_, err = s.parts.Access.Do(ctx, access.ChangePassphrase{SecretListed: set})
-	return err
+	var before access.Listed
+	s.parts.Access.View(func(st *access.State) { before = st.Passphrases[who] })
+	if _, err = s.parts.Access.Do(ctx, access.ChangePassphrase{SecretListed: set}); err != nil {
+		return err // the new row is nobody's; the one before still counts, or the ledger has not said
+	}
+	return s.parts.Shelf.Delete(ctx, rowPassphrase, cmp.Or(before.Name, string(who)))
 }
