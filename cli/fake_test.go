@@ -233,7 +233,7 @@ func world() map[string]handler {
 		"GET /sessions/s_1/watch":      gives("id: 1\nevent: item\ndata: " + strings.Split(items, "\n")[1] + "\n\nid: 2\nevent: end\ndata: {}\n\n"),
 		"GET /audit":                   gives(list(entry)), "GET /ledger/head": gives(client.Head{Size: 41, Time: at(0), Note: "acme\n41\nroot\n\n— acme sig\n"}),
 		"GET /ledger/export": gives("curfew ledger export 1\n"),
-		"GET /plans":         gives(list(aPlan("waiting"))), "POST /plans/plan_0011223344556677/agree": done, "POST /plans/plan_0011223344556677/drop": done,
+		"GET /config":        gives(aConfiguration("curfew.yaml")), "GET /plans": gives(list(aPlan("waiting"))), "POST /plans/plan_0011223344556677/agree": done, "POST /plans/plan_0011223344556677/drop": done,
 		"POST /config/validate": gives(client.Plan{Status: "planned", Lines: []string{}}), "POST /config/plan": gives(aPlan("planned")), "POST /config/apply": gives(aPlan("applied")),
 		"GET /policies":            gives(list(client.Policy{Name: "fix-refunds", Sentence: "Anyone in payments may have orders/refund-fixer.", Roles: []string{"orders/refund-fixer"}})),
 		"GET /why":                 gives(client.Answer{Person: me.Person, Role: "orders/admin", At: noon(), Text: "No. Alice Moreau can't ask for orders/admin.\n  policy dba   needs group dba", Position: 41}),

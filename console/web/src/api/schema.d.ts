@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the configuration that holds, as files */
+        get: operations["get-config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/config/apply": {
         parameters: {
             query?: never;
@@ -66,6 +83,23 @@ export interface paths {
         put?: never;
         /** Say what configuration files would change */
         post: operations["post-config-plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/config/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of configuration files */
+        get: operations["get-config-schema"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1203,6 +1237,19 @@ export interface components {
             rule: string;
             saw: string;
         };
+        Configuration: {
+            /** Format: date-time */
+            at?: string;
+            /** @description The version of the configuration */
+            base: string;
+            /** @description Who applied them */
+            by?: string;
+            files: components["schemas"]["File"][] | null;
+            /** @description These are the files that were applied, with their comments and tests; else they are written from what holds */
+            kept: boolean;
+            /** Format: int64 */
+            position: number;
+        };
         Count: {
             /** Format: int64 */
             n: number;
@@ -1354,6 +1401,8 @@ export interface components {
             text: string;
         };
         Files: {
+            /** @description The version of the configuration that these files were made from: refused once it is another */
+            base?: string;
             files: components["schemas"]["File"][] | null;
             passphrase?: string;
             /** @description To apply: the plan that was shown */
@@ -1867,6 +1916,10 @@ export interface components {
             /** Format: int64 */
             position: number;
             problems?: components["schemas"]["Problem"][] | null;
+            /** @description All tests of the files */
+            results?: components["schemas"]["TestResult"][] | null;
+            /** @description What the files say, read aloud; for administrators and auditors */
+            spoken?: components["schemas"]["Spoken"][] | null;
             /** @enum {string} */
             status: "planned" | "empty" | "waiting" | "applied";
             /** @description Tests of the file that failed, with the reason */
@@ -1875,6 +1928,8 @@ export interface components {
         };
         Policy: {
             name: string;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             roles: string[] | null;
             sentence: string;
         };
@@ -1967,6 +2022,8 @@ export interface components {
              */
             live: number;
             name: string;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             /** @description Of those that the caller may see, what reaches it */
             roles: string[] | null;
             type: string;
@@ -1988,6 +2045,8 @@ export interface components {
             may: string[] | null;
             name: string;
             never?: string[] | null;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             /** @description By which it can be asked for */
             policies: string[] | null;
             /** @description What it reaches */
@@ -2094,6 +2153,23 @@ export interface components {
         SignedIn: {
             me: components["schemas"]["Me"];
             token: string;
+        };
+        Spoken: {
+            dangers?: string[] | null;
+            /** @enum {string} */
+            kind: "policy" | "role" | "resource";
+            name: string;
+            text: string;
+            /** @description file:line */
+            where?: string;
+        };
+        TestResult: {
+            ok: boolean;
+            text: string;
+            /** @description file:line:column */
+            where: string;
+            /** @description Why it does not hold */
+            why?: string;
         };
         Used: {
             /** Format: int64 */
@@ -2247,6 +2323,35 @@ export interface operations {
             };
         };
     };
+    "get-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
     "post-config-apply": {
         parameters: {
             query?: never;
@@ -2300,6 +2405,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "get-config-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Error */
