@@ -50,7 +50,10 @@ check(/at must/.test(await area(ada).evaluate((a) => a.value.slice(a.selectionSt
 const bombs = { deep: "[".repeat(50_000), aliases: "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b]\n", wide: `curfew: v1\n${Array.from({ length: 20_000 }, (_, i) => `k${i}: v`).join("\n")}`, proto: "curfew: v1\n__proto__: { polluted: yes }\nconstructor: { prototype: { polluted: yes } }\n", huge: `curfew: v1 # ${"x".repeat(900_000)}`, hidden: "curfew: v1\npolicies: { \u202egnp: }\n", script: "curfew: v1\npolicies: { '<img src=x onerror=alert(1)>': { who: x } }\n" };
 for (const [what, text] of Object.entries(bombs)) {
   const began = Date.now();
-  await area(ada).fill(text);
+  await area(ada).evaluate((a, t) => { // as a paste
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(a, t);
+    a.dispatchEvent(new Event("input", { bubbles: true }));
+  }, text);
   await ada.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
   const took = Date.now() - began;
   check(took < 10_000, `${what}: the page stands still for ${took} ms`);
@@ -68,25 +71,25 @@ check(await ada.getByRole("button", { name: "Plan…" }).isDisabled(), "a plan o
 await picture(ada, "editor-stale");
 await accessible(ada, "the editor, its text old");
 await ada.getByRole("button", { name: "Throw away…" }).click();
-await ada.getByRole("dialog").getByRole("button", { name: "Throw away", exact: true }).click();
+await ada.locator(".dialog").getByRole("button", { name: "Throw away", exact: true }).click();
 await area(ada).waitFor();
 await ada.waitForFunction(() => document.querySelector(".yaml textarea")?.value.includes("somebody else was here"));
 
 // 6. The plan, wrong passphrase, right passphrase; twice is once.
 await field(ada, "For at most").fill("25m");
 await ada.getByRole("button", { name: "Plan…" }).click();
-await ada.getByRole("dialog").getByLabel("What changes").waitFor();
+await ada.locator(".dialog").getByLabel("What changes").waitFor();
 await picture(ada, "plan");
 await accessible(ada, "a plan");
 await ada.keyboard.type("not my passphrase");
 await ada.keyboard.press("Enter");
-await ada.getByRole("dialog").getByRole("alert").waitFor();
+await ada.locator(".dialog").getByRole("alert").waitFor();
 check((await read(ada, "/config")).files[0].text !== (await textOf(ada)), "a wrong passphrase applied it");
 await ada.keyboard.type(given.people.ada.passphrase);
 const applied = [];
 ada.on("request", (r) => { if (r.url().endsWith("/config/apply")) applied.push(r); });
-await ada.evaluate(() => { const b = [...document.querySelectorAll('[role="dialog"] button')].find((x) => x.textContent === "Apply"); b.click(); b.click(); });
-await ada.getByRole("dialog").waitFor({ state: "detached" });
+await ada.evaluate(() => { const b = [...document.querySelectorAll('.dialog button')].find((x) => x.textContent === "Apply"); b.click(); b.click(); });
+await ada.locator(".dialog").waitFor({ state: "detached" });
 check(applied.length === 1, `applied ${applied.length} times`);
 await ada.getByText("It holds now.").waitFor();
 await aloud(ada).filter({ hasText: "25 minutes" }).waitFor();
@@ -98,15 +101,15 @@ const tab = await ada.context().newPage();
 await tab.goto(`${given.base}/policies?name=${encodeURIComponent(name)}`);
 await field(tab, "For at most").fill("15m");
 await tab.getByRole("button", { name: "Plan…" }).click();
-await tab.getByRole("dialog").getByLabel("What changes").waitFor();
+await tab.locator(".dialog").getByLabel("What changes").waitFor();
 await field(ada, "For at most").fill("10m");
 await ada.getByRole("button", { name: "Plan…" }).click();
-await ada.getByRole("dialog").getByLabel(/passphrase/i).fill(given.people.ada.passphrase);
+await ada.locator(".dialog").getByLabel(/passphrase/i).fill(given.people.ada.passphrase);
 await ada.keyboard.press("Enter");
-await ada.getByRole("dialog").waitFor({ state: "detached" });
-await tab.getByRole("dialog").getByLabel(/passphrase/i).fill(given.people.ada.passphrase);
+await ada.locator(".dialog").waitFor({ state: "detached" });
+await tab.locator(".dialog").getByLabel(/passphrase/i).fill(given.people.ada.passphrase);
 await tab.keyboard.press("Enter");
-await tab.getByRole("dialog").getByRole("alert").filter({ hasText: /has changed since/ }).waitFor();
+await tab.locator(".dialog").getByRole("alert").filter({ hasText: /has changed since/ }).waitFor();
 check((await read(ada, "/config")).files[0].text.includes("at most: 10m"), "the second tab undid the first");
 await tab.close({ runBeforeUnload: false });
 
@@ -115,10 +118,10 @@ for (const [section, one, label, value] of [["resources", "resource", "Address",
   await ada.goto(`${given.base}/${section}`);
   await ada.getByRole("button", { name: `New ${one}…` }).click();
   const taken = (await read(ada, `/${section}`)).items[0].name;
-  await ada.getByRole("dialog").getByLabel("Name").fill(taken);
+  await ada.locator(".dialog").getByLabel("Name").fill(taken);
   await ada.keyboard.press("Enter");
-  await ada.getByRole("dialog").getByRole("alert").waitFor();
-  await ada.getByRole("dialog").getByLabel("Name").fill(`new-${one}`);
+  await ada.locator(".dialog").getByRole("alert").waitFor();
+  await ada.locator(".dialog").getByLabel("Name").fill(`new-${one}`);
   await ada.keyboard.press("Enter");
   await ada.getByRole("heading", { name: `new-${one}` }).waitFor();
   await field(ada, label).fill(value);
@@ -127,7 +130,7 @@ for (const [section, one, label, value] of [["resources", "resource", "Address",
   await picture(ada, `new-${one}`);
   await accessible(ada, `a new ${one}`);
   await ada.getByRole("button", { name: "Throw away…" }).click();
-  await ada.getByRole("dialog").getByRole("button", { name: "Throw away", exact: true }).click();
+  await ada.locator(".dialog").getByRole("button", { name: "Throw away", exact: true }).click();
 }
 
 // 9. Others read: who may change it is said, and neither the text nor a plan is to be had.

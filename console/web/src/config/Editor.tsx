@@ -62,7 +62,7 @@ function Open({ section, name, draft, dirty, stale }: { section: Section; name: 
   const value = home >= 0 ? at(values[home] ?? undefined, [section, name]) : undefined;
   const spoken = checked.plan?.spoken?.find((s) => s.kind === kinds[section] && s.name === name);
   const problems = checked.plan?.problems ?? [];
-  const bad = new Set(problems.map((p) => place(p.where)).filter((p) => p.file === file?.name).map((p) => p.line));
+  const bad = new Set(problems.filter((p) => !p.warning).map((p) => place(p.where)).filter((p) => p.file === file?.name).map((p) => p.line));
   const broken = reads.findIndex((r) => "fault" in r);
   const fault = broken >= 0 ? (reads[broken] as { fault: string; line?: number }) : null;
   const known = { groups: keysOf(values, "groups").concat(keysOf(values, "groups").includes("administrators") ? [] : ["administrators"]), roles: keysOf(values, "roles"), resources: keysOf(values, "resources") };

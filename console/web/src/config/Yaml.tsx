@@ -1,4 +1,5 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useMemo, useRef, type ReactNode } from "react";
+import { lines } from "./yaml";
 
 type Props = {
   text: string;
@@ -17,7 +18,21 @@ type Props = {
 export function Yaml({ text, onChange, label, bad, line, go, readOnly }: Props) {
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLPreElement>(null);
-  const n = text.split("\n").length;
+  const n = lines(text);
+  const marked = [...bad].sort((a, b) => a - b).join();
+  const numbers = useMemo(() => {
+    const marks = new Map<number, string>(line ? [[line, "here"]] : []);
+    for (const b of bad) marks.set(b, "bad");
+    const out: ReactNode[] = [];
+    let plain = "";
+    for (let i = 1; i <= n; i++) {
+      const mark = marks.get(i);
+      if (!mark) { plain += `${i}\n`; continue; }
+      out.push(plain, <span key={i} className={mark}>{i}{"\n"}</span>);
+      plain = "";
+    }
+    return [...out, plain];
+  }, [n, line, marked]);
   const show = (at: number, focus: boolean): void => {
     const t = area.current;
     if (!t) return;
@@ -37,7 +52,7 @@ export function Yaml({ text, onChange, label, bad, line, go, readOnly }: Props) 
   return (
     <div className="yaml">
       <pre ref={gutter} className="yaml-lines" aria-hidden>
-        {Array.from({ length: n }, (_, i) => <span key={i} className={bad.has(i + 1) ? "bad" : i + 1 === line ? "here" : undefined}>{i + 1}{"\n"}</span>)}
+        {numbers}
       </pre>
       <textarea ref={area} className="mono" wrap="off" spellCheck={false} autoCapitalize="off" autoCorrect="off" dir="ltr" aria-label={label} readOnly={readOnly} value={text}
         onChange={(e) => onChange(e.target.value)} onScroll={(e) => { if (gutter.current) gutter.current.scrollTop = e.currentTarget.scrollTop; }} />

@@ -6,14 +6,22 @@ export type Path = (string | number)[];
 
 /** More than this no form is made of: the text can still be changed, and the gateway judges it. */
 const most = 256 * 1024;
+const mostLines = 6000;
+
+/** Lines of a text, counted without making them. */
+export function lines(text: string): number {
+  let n = 1;
+  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) n++;
+  return n;
+}
 
 export type Read = { doc: Document.Parsed; value: Value } | { fault: string; line?: number };
 
-/** Reads a file. Aliases are refused, as by the gateway: what they stand for could be endless. */
+/** Reads a file. That a key stands there twice the gateway says. Aliases are refused, as by the gateway: what they stand for could be endless. */
 export function read(text: string): Read {
-  if (text.length > most) return { fault: "This file is too long for a form." };
+  if (text.length > most || lines(text) > mostLines) return { fault: "This file is too long for a form." };
   try {
-    const doc = parseDocument(text, { merge: false, uniqueKeys: true, prettyErrors: true });
+    const doc = parseDocument(text, { merge: false, uniqueKeys: false, prettyErrors: true });
     const e = doc.errors[0];
     if (e) return { fault: /call stack/.test(e.message) ? "This is nested too deeply." : (e.message.split("\n")[0] ?? "This cannot be read."), line: e.linePos?.[0].line };
     return { doc, value: doc.toJS({ maxAliasCount: 0 }) as Value };
