@@ -118,6 +118,7 @@ func aRequest(status string) client.Request {
 	r := client.Request{
 		ID: "rq_1", Status: status, Principal: "p_alice", Who: "Alice Moreau", Role: "orders/refund-fixer", Resource: "orders-db",
 		Title: "Alice Moreau may change refunds (status, note) on orders-db for 45 min.", Effect: "change refunds (status, note)", Dangers: []string{"no deletes"},
+		Risk: "high", Takes: []string{"one other person in payments approves"}, Recorded: "Everything is recorded.", Open: []client.Span{{From: at(-300), To: at(240)}},
 		For: "45m0s", Reason: "refunds stuck in pending", Workflow: "INC-1423", Policy: "fix-refunds", Sentence: "Anyone in payments may have orders/refund-fixer.",
 		Asked: at(-3), Lapses: at(27), Checks: []string{"incident INC-1423 is open"}, Waiting: []string{"Dana Roux", "Ben Okafor"}, MayDecide: true,
 		Digest: "a1b2c3", Account: "leased", Position: 41,

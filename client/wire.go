@@ -177,6 +177,18 @@ type Request struct {
 	From      string    `json:"from,omitempty" doc:"What asked, where it was not a person: a connection that waits"`
 	Account   string    `json:"account" doc:"leased or fixed"`
 	Position  uint64    `json:"position"`
+
+	Risk     string   `json:"risk,omitempty" enum:"low,medium,high" doc:"What the policy says of it; with high, a grant starts some seconds after the approval, which can be undone until then"`
+	Takes    []string `json:"takes,omitempty" doc:"Who must agree, one sentence a need"`
+	Recorded string   `json:"recorded,omitempty" doc:"What is recorded, in one sentence"`
+	Open     []Span   `json:"open,omitempty" doc:"While it waits: the hours of the policy around now; none: it has no hours"`
+	Frozen   []Span   `json:"frozen,omitempty" doc:"While it waits: freezes around now that close it"`
+}
+
+// Span is from a moment to another one.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Decision approves or denies.

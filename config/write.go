@@ -205,6 +205,7 @@ func (w *writer) policy(p curfew.Policy) {
 	if p.Record != curfew.RecordLive {
 		w.some(2, "record", string(p.Record))
 	}
+	w.some(2, "risk", string(p.Risk))
 	w.some(2, "extensions", string(p.Extensions))
 	var budget []string
 	for _, b := range []struct {

@@ -44,6 +44,7 @@ policies:
     starts: first use
     record: first, results
     extensions: none
+    risk: high
     budget: { statements: 200, rows: 10000, bytes: 1000000000 }
     release: { statements: [drop, delete-without-where], by: { approvals: 1, from: ops }, within: 5m }
   own: { who: ops, may have: c, needs: [{ ticket: open, accept: self-declared }], when: { freezes: allowed } }

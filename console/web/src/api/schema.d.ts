@@ -1979,17 +1979,28 @@ export interface components {
             for: string;
             /** @description What asked, where it was not a person: a connection that waits */
             from?: string;
+            /** @description While it waits: freezes around now that close it */
+            frozen?: components["schemas"]["Span"][] | null;
             grant?: string;
             id: string;
             /** Format: date-time */
             lapses: string;
             may_decide: boolean;
+            /** @description While it waits: the hours of the policy around now; none: it has no hours */
+            open?: components["schemas"]["Span"][] | null;
             policy: string;
             /** Format: int64 */
             position: number;
             principal: string;
             reason: string;
+            /** @description What is recorded, in one sentence */
+            recorded?: string;
             resource: string;
+            /**
+             * @description What the policy says of it; with high, a grant starts some seconds after the approval, which can be undone until then
+             * @enum {string}
+             */
+            risk?: "low" | "medium" | "high";
             role: string;
             /** @description The policy read aloud */
             sentence?: string;
@@ -1997,6 +2008,8 @@ export interface components {
             start?: string;
             /** @enum {string} */
             status: "pending" | "approved" | "denied" | "withdrawn" | "lapsed" | "voided";
+            /** @description Who must agree, one sentence a need */
+            takes?: string[] | null;
             /** @description The effect in one sentence */
             title: string;
             votes?: components["schemas"]["Vote"][] | null;
@@ -2153,6 +2166,12 @@ export interface components {
         SignedIn: {
             me: components["schemas"]["Me"];
             token: string;
+        };
+        Span: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
         };
         Spoken: {
             dangers?: string[] | null;

@@ -82,7 +82,8 @@ function Open({ section, name, draft, dirty, stale }: { section: Section; name: 
     <div className="editing">
       <section className="card aloud" aria-labelledby="ed-aloud">
         <h2 id="ed-aloud">Read aloud</h2>
-        <p className="aloud-text" aria-live="polite">{spoken ? plain(spoken.text) : checked.busy ? "…" : home < 0 && !fault ? "It is not in the files: applied like this, it is removed." : "It cannot be read aloud while something is wrong with it."}</p>
+        <p className="aloud-text" aria-live="polite">{spoken ? plain(spoken.text) : checked.busy ? "…" : home < 0 && !fault ? "It is not in the files: applied like this, it is removed." : "It cannot be read aloud while something is wrong."}</p>
+        {!spoken && !checked.busy && problems[0] ? <p className="small"><code>{plain(problems[0].where)}</code> {plain(problems[0].text)}</p> : null}
         {spoken?.dangers?.length ? <ul className="dangers">{spoken.dangers.map((d) => <li key={d}>{plain(d)}</li>)}</ul> : null}
         <p className="muted small">
           {from.kept ? <>Applied from <code>{plain(spoken?.where || file.name)}</code>{from.by ? ` by ${plain(from.by)}` : ""}{from.at ? `, ${clock(from.at)}` : ""}. Curfew does not follow that file: where it is kept elsewhere too, what is changed here has to go there, or the next apply from there undoes it (<code>curfew export</code>).</>

@@ -49,6 +49,7 @@ export function Pending({ draft, dirty, stale, blocked }: { draft: Draft; dirty:
       <div className="acts">
         <Button kind="main" busy={busy} disabled={blocked || stale} onClick={look}>Plan…</Button>
         <Button kind="bad" onClick={() => setThrowing(true)}>Throw away…</Button>
+        {stale ? <span className="muted small">The configuration has changed meanwhile: throw away, and write it again.</span> : null}
         {blocked ? <span className="muted small">Something is wrong with the text: see above.</span> : null}
       </div>
       <Sure open={!!p && ready} onClose={done} title={words ? "Keep these words?" : "Apply this plan?"} verb={words ? "Keep" : "Apply"} passphrase

@@ -15,7 +15,7 @@ export function PlanLines({ plan }: { plan: Plan }) {
       ) : plan.status === "planned" && plan.lines?.length ? <p className="muted small">Nobody gains anything: it acts at once.</p> : null}
       {plan.new_people?.length ? <p className="small">New people: {plan.new_people.map(plain).join(", ")}</p> : null}
       {plan.tests?.length ? <><p className="small"><b>Tests that fail</b></p><ul className="dangers">{plan.tests.map((t) => <li key={t}>{plain(t)}</li>)}</ul></> : null}
-      {plan.problems?.length ? <ul className="dangers">{plan.problems.map((p, i) => <li key={i}><code>{plain(p.where)}</code> {plain(p.text)}{p.fix ? <span className="muted"> {plain(p.fix)}</span> : null}</li>)}</ul> : null}
+      {plan.problems?.length ? <ul className="checks">{plan.problems.map((p, i) => <li key={i} className={p.warning ? "odd" : "no"}><code>{plain(p.where)}</code> {plain(p.text)}{p.fix ? <span className="muted"> {plain(p.fix)}</span> : null}</li>)}</ul> : null}
     </>
   );
 }

@@ -17,11 +17,14 @@ export function WhoChanges() {
   return <p className="muted small">{admins.length ? `${admins.slice(0, 5).join(", ")}${admins.length > 5 ? ", …" : ""} may change this: administrators. What anybody gains by a change takes two of them.` : "Administrators may change this."}</p>;
 }
 
-const templates: Record<Section, string[]> = {
-  policies: ["who: administrators", "may have: []", "needs:", "  - { approvals: 1, from: administrators }", "at most: 45m"],
-  roles: ["about: What it is for.", "on: resource", "may: []", "longest: 1h"],
-  resources: ["type: postgres", "address: host.internal:5432", "login: env:NAME"],
-};
+/** What a new thing begins with: of what the files name already, the first. */
+function template(section: Section, first: (section: string) => string): string[] {
+  switch (section) {
+    case "policies": return [`who: ${first("groups") || "administrators"}`, `may have: ${first("roles") || "[]"}`, "needs:", `  - { approvals: 1, from: ${first("groups") || "administrators"} }`, "at most: 45m"];
+    case "roles": return ["about: What it is for.", `on: ${first("resources") || "resource"}`, "may: []", "longest: 1h"];
+    case "resources": return ["type: postgres", "address: host.internal:5432", "login: env:NAME"];
+  }
+}
 
 /** What administrators add above a list: what is not applied yet, and a new thing. */
 export function Changing({ section, one }: { section: Section; one: string }) {
@@ -57,7 +60,16 @@ function NewThing({ section, one, open, onClose }: { section: Section; one: stri
           if (taken) return setFault(`There is a ${one} of this name already.`);
           const i = Math.max(0, draft.files.findIndex((f) => yaml.lineOf(f.text, section, n) !== undefined || new RegExp(`^${section}:`, "m").test(f.text)));
           const f = draft.files[i];
-          const text = f ? yaml.insert(f.text, section, n, templates[section]) : "";
+          const first = (s: string): string => {
+            for (const x of draft.files) {
+              const r = yaml.read(x.text);
+              const all = "fault" in r ? undefined : yaml.at(r.value, [s]);
+              const name = all && typeof all === "object" && !Array.isArray(all) ? Object.keys(all).find((k) => /^[A-Za-z][A-Za-z0-9._/-]*$/.test(k)) : undefined;
+              if (name) return name;
+            }
+            return "";
+          };
+          const text = f ? yaml.insert(f.text, section, n, template(section, first)) : "";
           if (!f || text === f.text) return setFault("The text cannot be read, or its section is written in one line: write it there.");
           d.write(i, text);
           close();
