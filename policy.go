@@ -24,7 +24,23 @@ type Policy struct {
 	Extensions    ExtensionsPolicy `json:"extensions,omitempty"`
 	Budget        Budget           `json:"budget,omitzero"` // of each grant, over all its sessions
 	Release       Release          `json:"release,omitzero"`
+	Risk          Risk             `json:"risk,omitempty"`
 }
+
+// Risk says how dangerous what a policy gives is, in the word of whoever wrote it.
+type Risk string
+
+// The risks; the zero value says nothing.
+const (
+	LowRisk    Risk = "low"
+	MediumRisk Risk = "medium"
+	// HighRisk lets a grant that people approved start only once Undo has passed: an
+	// approval that is taken back in that time has given nothing (THREATS 24).
+	HighRisk Risk = "high"
+)
+
+// Undo is how long an approval can be taken back before a grant of high risk starts.
+const Undo = 10 * time.Second
 
 // Budget bounds what may be done under a grant; zero: no bound. As what was spent,
 // it counts.

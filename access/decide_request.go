@@ -191,9 +191,13 @@ func (st *State) won(r *Request, id curfew.GrantID, by []curfew.Principal, d tim
 	if use <= 0 || use > curfew.LongestWait {
 		use = 8 * time.Hour
 	}
+	start := r.Start
+	if undo := now.Add(curfew.Undo); p.Risk == curfew.HighRisk && len(by) > 0 && start.Before(undo) {
+		start = undo
+	}
 	from := now
-	if r.Start.After(now) {
-		from = r.Start
+	if start.After(now) {
+		from = start
 	}
 	record := p.Record
 	if record == "" {
@@ -205,7 +209,7 @@ func (st *State) won(r *Request, id curfew.GrantID, by []curfew.Principal, d tim
 	}
 	b := curfew.GrantApproved{
 		Grant: id, Request: r.Request, Principal: r.Principal, Role: r.Role, Resource: r.Resource, Policy: r.Policy,
-		Workflow: r.Workflow, Duration: d, Start: r.Start, UseBy: from.Add(use), Starts: starts, Record: record,
+		Workflow: r.Workflow, Duration: d, Start: start, UseBy: from.Add(use), Starts: starts, Record: record,
 		By: by, Budget: p.Budget, Release: p.Release, RoleVersion: r.RoleVersion, ResourceVersion: r.ResourceVersion,
 	}
 	facts := []Fact{{curfew.KindGrantApproved, b}}

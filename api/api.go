@@ -24,6 +24,7 @@ import (
 	"github.com/curfewhq/curfew/identity"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
+	"github.com/curfewhq/curfew/shelf"
 )
 
 // Door is where native clients connect, by engine.
@@ -39,6 +40,7 @@ type Parts struct {
 	Identity *identity.Service
 	History  history.Store
 	Record   record.Store
+	Shelf    shelf.Shelf // keeps the words of the configuration; nil: they are written anew
 	Engines  map[curfew.EngineType]engine.Engine
 	Doors    map[curfew.EngineType]Door
 	Hosts    []string // what Host may say, without port
@@ -65,6 +67,8 @@ type Server struct {
 
 	reading chan struct{} // has an item for each search and export under way
 	readers sync.Map      // by whom: curfew.Principal to true
+
+	lastText lastText
 
 	slowest time.Duration // how long a stream waits for its reader
 

@@ -69,7 +69,8 @@ func newOffice(t *testing.T) *office {
 	pg := postgres.New()
 	rec, err := local.Open(local.Parts{Folder: folder, Ring: ring, Shape: func(record.Header) func(record.Item) record.Item { return pg.Shape }})
 	must(t, err)
-	id := identity.New(identity.Parts{Access: a, Shelf: shelf.New(&shelfmem.Rows{}, ring), Ring: ring})
+	rows := shelf.New(&shelfmem.Rows{}, ring)
+	id := identity.New(identity.Parts{Access: a, Shelf: rows, Ring: ring})
 	id.At(console)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.Run(ctx) })
@@ -78,7 +79,7 @@ func newOffice(t *testing.T) *office {
 	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
 	o := &office{t: t, record: rec, folder: folder, signer: ledger.NewSigner("office", key), ledger: l, access: a, id: id, who: map[string]curfew.Principal{}, token: map[string]string{}, cookie: map[string]string{}, over: map[string]bool{}}
 	o.server = New(Parts{
-		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
+		Access: a, Identity: id, History: h, Record: rec, Shelf: rows, Engines: map[curfew.EngineType]engine.Engine{"postgres": pg},
 		Doors: map[curfew.EngineType]Door{"postgres": {Host: "127.0.0.1", Port: 7432}, "ssh": {Host: "127.0.0.1", Port: 7022, CA: "ssh-ed25519 AAAA"}}, Hosts: []string{"curfew.test"}, Console: console,
 		Doctor: func(context.Context, curfew.Principal) []client.Finding {
 			return []client.Finding{{What: "all", OK: true}}
@@ -315,6 +316,8 @@ func matrix() map[string]struct{ body, who string } {
 		"POST /api/v1/config/plan":             {`{"files":[]}`, "otto root"},
 		"POST /api/v1/config/apply":            {`{"files":[{"name":"x","text":"curfew: v2"}]}`, "otto root"},
 		"GET /api/v1/plans":                    {"", "otto root"},
+		"GET /api/v1/config":                   {"", "otto root"},
+		"GET /api/v1/config/schema":            {"", all},
 		"POST /api/v1/plans/{id}/agree":        {`{}`, "otto root"},
 		"GET /api/v1/policies":                 {"", all},
 		"GET /api/v1/people":                   {"", all},

@@ -34,14 +34,15 @@ func (s *Server) rolesFor(st *access.State, c caller) []curfew.RoleName {
 	return out
 }
 
-func (s *Server) listResources(_ context.Context, c caller, _ *struct{}) (*body[client.List[client.Resource]], error) {
+func (s *Server) listResources(ctx context.Context, c caller, _ *struct{}) (*body[client.List[client.Resource]], error) {
 	out := client.List[client.Resource]{Items: []client.Resource{}}
+	origin := s.origins(ctx, c)
 	now := s.parts.Access.Now()
 	s.parts.Access.View(func(st *access.State) {
 		out.Position = st.Size
 		roles := s.rolesFor(st, c)
 		for name, res := range st.Config.Resources {
-			v := client.Resource{Name: string(name), Type: string(res.Type), Account: string(res.Account), Labels: res.Labels, Roles: []string{}}
+			v := client.Resource{Name: string(name), Type: string(res.Type), Account: string(res.Account), Labels: res.Labels, Roles: []string{}, Origin: origin("resources", string(name))}
 			for _, role := range roles {
 				if st.Config.Roles[role].Covers(res) {
 					v.Roles = append(v.Roles, string(role))
@@ -68,8 +69,9 @@ func (s *Server) listResources(_ context.Context, c caller, _ *struct{}) (*body[
 	return &body[client.List[client.Resource]]{out}, nil
 }
 
-func (s *Server) listRoles(_ context.Context, c caller, _ *struct{}) (*body[client.List[client.Role]], error) {
+func (s *Server) listRoles(ctx context.Context, c caller, _ *struct{}) (*body[client.List[client.Role]], error) {
 	out := client.List[client.Role]{Items: []client.Role{}}
+	origin := s.origins(ctx, c)
 	s.parts.Access.View(func(st *access.State) {
 		out.Position = st.Size
 		for _, name := range s.rolesFor(st, c) {
@@ -78,7 +80,7 @@ func (s *Server) listRoles(_ context.Context, c caller, _ *struct{}) (*body[clie
 				continue
 			}
 			v := client.Role{Name: string(name), About: r.About, May: r.May, Never: r.Never, Includes: texts(r.Includes), Excludes: texts(r.Excludes),
-				Longest: span(r.Longest), Resources: []string{}, Policies: []string{}}
+				Longest: span(r.Longest), Resources: []string{}, Policies: []string{}, Origin: origin("roles", string(name))}
 			for on, res := range st.Config.Resources {
 				if r.Covers(res) {
 					v.Resources = append(v.Resources, string(on))

@@ -22,6 +22,7 @@ func (s *Server) configRoutes() {
 	add(s, Admin, http.MethodPost, "/plans/{id}/agree", "Agree to a plan of somebody else", s.agree)
 	add(s, Admin, http.MethodPost, "/plans/{id}/drop", "Drop a waiting plan", s.dropPlan)
 	add(s, SignedIn, http.MethodGet, "/policies", "List the policies, read aloud", s.policies)
+	s.configTextRoutes()
 }
 
 // draft is configuration files on their way to a plan.
@@ -30,6 +31,7 @@ type draft struct {
 	config    curfew.Config
 	problems  []config.Problem
 	failed    []string // tests that do not hold
+	results   []config.TestResult
 	newPeople []string
 }
 
@@ -68,7 +70,8 @@ func (s *Server) read(ctx context.Context, files []client.File) draft {
 	if config.Failed(d.problems) {
 		return d
 	}
-	for _, r := range config.RunTests(file, d.config, d.lookup(s), s.parts.Access.Now()) {
+	d.results = config.RunTests(file, d.config, d.lookup(s), s.parts.Access.Now())
+	for _, r := range d.results {
 		if !r.OK {
 			d.failed = append(d.failed, r.Test.Place.String()+": "+r.Message)
 		}
@@ -139,18 +142,29 @@ func problems(in []config.Problem) []client.Problem {
 	return out
 }
 
-func (s *Server) validate(ctx context.Context, _ caller, in *filesIn) (*body[client.Plan], error) {
-	d := s.read(ctx, in.Body.Files)
-	return &body[client.Plan]{client.Plan{Status: "planned", Lines: []string{}, Problems: problems(d.problems), Tests: d.failed, NewPeople: d.newPeople}}, nil
+// checked is what is said of files before anything is compared.
+func (s *Server) checked(ctx context.Context, c caller, d draft) client.Plan {
+	return client.Plan{
+		Status: "planned", Lines: []string{}, Problems: problems(d.problems), Tests: d.failed, NewPeople: d.newPeople,
+		Results: results(d.results), Spoken: s.spoken(ctx, c, d),
+	}
 }
 
-func (s *Server) plan(ctx context.Context, _ caller, in *filesIn) (*body[client.Plan], error) {
+func (s *Server) validate(ctx context.Context, c caller, in *filesIn) (*body[client.Plan], error) {
+	return &body[client.Plan]{s.checked(ctx, c, s.read(ctx, in.Body.Files))}, nil
+}
+
+func (s *Server) plan(ctx context.Context, c caller, in *filesIn) (*body[client.Plan], error) {
 	d := s.read(ctx, in.Body.Files)
-	out := client.Plan{Status: "planned", Lines: []string{}, Problems: problems(d.problems), Tests: d.failed, NewPeople: d.newPeople}
+	out := s.checked(ctx, c, d)
 	if config.Failed(d.problems) {
 		return &body[client.Plan]{out}, nil
 	}
-	s.showChange(ctx, s.parts.Access.Plan(d.config), &out)
+	change := s.parts.Access.Plan(d.config)
+	if err := sameBase(in.Body, change.Base); err != nil {
+		return nil, err
+	}
+	s.showChange(ctx, change, &out)
 	return &body[client.Plan]{out}, nil
 }
 
@@ -179,25 +193,36 @@ func (s *Server) showChange(ctx context.Context, c access.Change, out *client.Pl
 
 func (s *Server) apply(ctx context.Context, c caller, in *filesIn) (*body[client.Plan], error) {
 	d := s.read(ctx, in.Body.Files)
-	out := client.Plan{Status: "planned", Lines: []string{}, Problems: problems(d.problems), Tests: d.failed, NewPeople: d.newPeople}
+	out := s.checked(ctx, c, d)
 	if config.Failed(d.problems) || len(d.failed) > 0 {
 		return &body[client.Plan]{out}, nil // nothing was changed; the client says why
 	}
 	change := s.parts.Access.Plan(d.config)
+	if err := sameBase(in.Body, change.Base); err != nil {
+		return nil, err
+	}
 	if in.Body.Plan != "" && in.Body.Plan != string(change.Plan) {
 		return nil, curfew.Errorf(curfew.Conflict, "the plan is not the one that was shown: the files or the configuration have changed").WithRule("plan.changed").WithFix("plan again: curfew plan")
 	}
 	s.showChange(ctx, change, &out)
-	if change.Empty() && len(d.newPeople) == 0 {
+	nothing := change.Empty() && len(d.newPeople) == 0
+	if nothing && in.Body.Passphrase == "" {
 		return &body[client.Plan]{out}, nil
 	}
 	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {
 		return nil, err
 	}
+	if nothing { // other words for the same, other comments or tests
+		s.keepText(ctx, textApplied, in.Body.Files, c.who)
+		return &body[client.Plan]{out}, nil
+	}
 	if err := s.addNewcomers(ctx, c, &d); err != nil {
 		return nil, err
 	}
 	final := s.parts.Access.Plan(d.config)
+	if final.Base != change.Base {
+		return nil, curfew.Errorf(curfew.Conflict, "the configuration has changed since this was planned").WithRule("plan.changed").WithFix("plan again: curfew plan")
+	}
 	r, err := s.parts.Access.Do(ctx, access.Propose{Change: final, Author: c.who})
 	if err != nil {
 		return nil, err
@@ -208,6 +233,11 @@ func (s *Server) apply(ctx context.Context, c caller, in *filesIn) (*body[client
 			out.Status = "waiting"
 		}
 	})
+	name := textApplied
+	if out.Status == "waiting" {
+		name = string(final.Plan)
+	}
+	s.keepText(ctx, name, in.Body.Files, c.who)
 	return &body[client.Plan]{out}, nil
 }
 
@@ -264,17 +294,25 @@ func (s *Server) agree(ctx context.Context, c caller, in *decideIn) (*body[clien
 	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {
 		return nil, err
 	}
-	return took(s.parts.Access.Do(ctx, access.Agree{Plan: curfew.PlanID(in.ID), By: c.who, Touch: c.touch}))
+	done, err := took(s.parts.Access.Do(ctx, access.Agree{Plan: curfew.PlanID(in.ID), By: c.who, Touch: c.touch}))
+	if err == nil {
+		s.settleText(ctx, in.ID, true)
+	}
+	return done, err
 }
 
 func (s *Server) dropPlan(ctx context.Context, c caller, in *struct {
 	IDIn
 	Body client.Why
 }) (*body[client.Done], error) {
-	return took(s.parts.Access.Do(ctx, access.DropPlan{Plan: curfew.PlanID(in.ID), By: c.who, Why: say.Clean(in.Body.Why, 500)}))
+	done, err := took(s.parts.Access.Do(ctx, access.DropPlan{Plan: curfew.PlanID(in.ID), By: c.who, Why: say.Clean(in.Body.Why, 500)}))
+	if err == nil {
+		s.settleText(ctx, in.ID, false)
+	}
+	return done, err
 }
 
-func (s *Server) policies(ctx context.Context, _ caller, _ *struct{}) (*body[client.List[client.Policy]], error) {
+func (s *Server) policies(ctx context.Context, c caller, _ *struct{}) (*body[client.List[client.Policy]], error) {
 	out := client.List[client.Policy]{Items: []client.Policy{}}
 	var all []curfew.Policy
 	s.parts.Access.View(func(st *access.State) {
@@ -284,8 +322,9 @@ func (s *Server) policies(ctx context.Context, _ caller, _ *struct{}) (*body[cli
 		}
 	})
 	slices.SortFunc(all, func(a, b curfew.Policy) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	origin := s.origins(ctx, c)
 	for _, p := range all {
-		v := client.Policy{Name: string(p.Name), Sentence: say.Policy(p, s.names(ctx))}
+		v := client.Policy{Name: string(p.Name), Sentence: say.Policy(p, s.names(ctx)), Origin: origin("policies", string(p.Name))}
 		for _, r := range p.Roles {
 			v.Roles = append(v.Roles, string(r))
 		}

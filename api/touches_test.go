@@ -19,8 +19,8 @@ import (
 	"github.com/curfewhq/curfew/passkey/passkeytest"
 )
 
-// ask calls as somebody, by their browser or by their token, and reads the answer.
-func ask[T any](o *office, by, as, path string, in any) (out T, r reply) {
+// sends calls as somebody, by their browser or by their token, and reads the answer.
+func sends[T any](o *office, by, as, path string, in any) (out T, r reply) {
 	o.t.Helper()
 	text, err := json.Marshal(in)
 	must(o.t, err)
@@ -38,9 +38,9 @@ func ask[T any](o *office, by, as, path string, in any) (out T, r reply) {
 func (o *office) enrol(name string) *passkeytest.Authenticator {
 	o.t.Helper()
 	a := passkeytest.New(o.who[name], console)
-	m, r := ask[client.PasskeyMaking](o, "browser", name, "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
+	m, r := sends[client.PasskeyMaking](o, "browser", name, "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
 	data, attestation := a.Make(m.Challenge)
-	added, r2 := ask[client.PasskeyAdded](o, "browser", name, "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
+	added, r2 := sends[client.PasskeyAdded](o, "browser", name, "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
 	if added.Passkey == nil {
 		o.t.Fatalf("%s has no passkey: %s %s", name, r.text, r2.text)
 	}
@@ -50,7 +50,7 @@ func (o *office) enrol(name string) *passkeytest.Authenticator {
 // touched has an authenticator sign what is asked for, and sends it.
 func (o *office) touched(name, id string, a *passkeytest.Authenticator, lies ...func(*passkeytest.Said)) (client.Touch, reply) {
 	o.t.Helper()
-	c, r := ask[client.TouchChallenge](o, "browser", name, "/touches/"+id+"/challenge", struct{}{})
+	c, r := sends[client.TouchChallenge](o, "browser", name, "/touches/"+id+"/challenge", struct{}{})
 	if len(c.Record) == 0 {
 		return client.Touch{}, r
 	}
@@ -58,7 +58,7 @@ func (o *office) touched(name, id string, a *passkeytest.Authenticator, lies ...
 		o.t.Errorf("the challenge is not of the record, or of %q", c.RP)
 	}
 	t := a.Touch(c.Record, lies...)
-	return ask[client.Touch](o, "browser", name, "/touches/"+id+"/touch", client.Touched{Passkey: t.Passkey, ClientData: t.ClientData, Authenticator: t.Authenticator, Signature: t.Signature})
+	return sends[client.Touch](o, "browser", name, "/touches/"+id+"/touch", client.Touched{Passkey: t.Passkey, ClientData: t.ClientData, Authenticator: t.Authenticator, Signature: t.Signature})
 }
 
 func (o *office) digestOf(id curfew.RequestID) (d string) {
@@ -84,12 +84,12 @@ func TestATouchDecidesWhatAPassphraseNoLongerDoes(t *testing.T) {
 	withPhrase := body
 	withPhrase.Passphrase = phrase
 	for _, by := range []string{"browser", "token"} {
-		if _, r := ask[client.Request](o, by, "dana", path, withPhrase); r.code != "passkey.needed" {
+		if _, r := sends[client.Request](o, by, "dana", path, withPhrase); r.code != "passkey.needed" {
 			t.Errorf("by passphrase in a %s: %d %s", by, r.status, r.text)
 		}
 	}
 	// A command line asks; the page says what it is, and whoever sits there touches.
-	w, r := ask[client.Touch](o, "token", "dana", "/touches", client.TouchAsk{Path: path, Body: body})
+	w, r := sends[client.Touch](o, "token", "dana", "/touches", client.TouchAsk{Path: path, Body: body})
 	if w.Status != "waiting" || !strings.HasPrefix(w.Title, "Approve: ALICE") || w.Page != console+"/touch/"+w.ID || w.By != "test" {
 		t.Fatalf("%+v %s", w, r.text)
 	}
@@ -97,13 +97,13 @@ func TestATouchDecidesWhatAPassphraseNoLongerDoes(t *testing.T) {
 		t.Errorf("what is shown: %q", all)
 	}
 	for _, route := range []string{"/challenge", "/touch"} {
-		if _, r := ask[client.Touch](o, "token", "dana", "/touches/"+w.ID+route, client.Touched{Passkey: []byte{1}, ClientData: []byte{1}, Authenticator: []byte{1}, Signature: []byte{1}}); r.code != "touch.browser" {
+		if _, r := sends[client.Touch](o, "token", "dana", "/touches/"+w.ID+route, client.Touched{Passkey: []byte{1}, ClientData: []byte{1}, Authenticator: []byte{1}, Signature: []byte{1}}); r.code != "touch.browser" {
 			t.Errorf("%s by a token: %d %s", route, r.status, r.text)
 		}
 	}
 	for _, other := range []string{"alice", "mallory", "root"} { // it is nobody else's, not even an administrator's
 		for _, route := range []string{"/challenge", "/drop"} {
-			if _, r := ask[client.Touch](o, "browser", other, "/touches/"+w.ID+route, struct{}{}); r.status != http.StatusNotFound {
+			if _, r := sends[client.Touch](o, "browser", other, "/touches/"+w.ID+route, struct{}{}); r.status != http.StatusNotFound {
 				t.Errorf("%s of Dana's by %s: %d %s", route, other, r.status, r.text)
 			}
 		}
@@ -133,8 +133,8 @@ func TestATouchDecidesWhatAPassphraseNoLongerDoes(t *testing.T) {
 func TestOneTouchDecidesOnce(t *testing.T) {
 	o := newOffice(t)
 	dana := o.enrol("dana")
-	w, _ := ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{Digest: o.digestOf(aliceRequest)}})
-	c, _ := ask[client.TouchChallenge](o, "browser", "dana", "/touches/"+w.ID+"/challenge", struct{}{})
+	w, _ := sends[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{Digest: o.digestOf(aliceRequest)}})
+	c, _ := sends[client.TouchChallenge](o, "browser", "dana", "/touches/"+w.ID+"/challenge", struct{}{})
 	said := dana.Touch(c.Record)
 	text, err := json.Marshal(client.Touched{Passkey: said.Passkey, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature})
 	must(t, err)
@@ -157,7 +157,7 @@ func TestOneTouchDecidesOnce(t *testing.T) {
 		t.Errorf("one touch decided %d times", done)
 	}
 	// Nor does what was signed for one decision make another.
-	w, _ = ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "x@acme.io"}})
+	w, _ = sends[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "x@acme.io"}})
 	if w.ID != "" {
 		t.Errorf("Dana, who is no administrator, may be asked to invite: %+v", w)
 	}
@@ -168,13 +168,13 @@ func TestWhatWasTouchedForIsWhatIsDone(t *testing.T) {
 	o := newOffice(t)
 	root := o.enrol("root")
 	// The touch is for one invitation; the challenge of another one is not good for it.
-	one, _ := ask[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "one@acme.io"}})
-	two, _ := ask[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "two@acme.io"}})
-	c, _ := ask[client.TouchChallenge](o, "browser", "root", "/touches/"+one.ID+"/challenge", struct{}{})
-	_, _ = ask[client.TouchChallenge](o, "browser", "root", "/touches/"+two.ID+"/challenge", struct{}{})
+	one, _ := sends[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "one@acme.io"}})
+	two, _ := sends[client.Touch](o, "browser", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "two@acme.io"}})
+	c, _ := sends[client.TouchChallenge](o, "browser", "root", "/touches/"+one.ID+"/challenge", struct{}{})
+	_, _ = sends[client.TouchChallenge](o, "browser", "root", "/touches/"+two.ID+"/challenge", struct{}{})
 	said := root.Touch(c.Record)
 	in := client.Touched{Passkey: said.Passkey, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}
-	if _, r := ask[client.Touch](o, "browser", "root", "/touches/"+two.ID+"/touch", in); !strings.HasPrefix(r.code, "passkey.") {
+	if _, r := sends[client.Touch](o, "browser", "root", "/touches/"+two.ID+"/touch", in); !strings.HasPrefix(r.code, "passkey.") {
 		t.Errorf("the touch of another act: %d %s", r.status, r.text)
 	}
 	if _, known := o.id.ByEmail("two@acme.io"); known {
@@ -186,12 +186,12 @@ func TestWhatWasTouchedForIsWhatIsDone(t *testing.T) {
 	}
 	// The configuration changes between: what was shown is not what would be applied.
 	files := client.Files{Files: []client.File{{Name: "x", Text: "curfew: v1\n"}}}
-	plan, r := ask[client.Plan](o, "token", "root", "/config/plan", files)
+	plan, r := sends[client.Plan](o, "token", "root", "/config/plan", files)
 	if plan.ID == "" {
 		t.Fatalf("no plan: %s", r.text)
 	}
 	files.Plan = plan.ID
-	w, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/config/apply", Body: files})
+	w, r := sends[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/config/apply", Body: files})
 	if w.Status != "waiting" || len(w.Lines) == 0 {
 		t.Fatalf("%s", r.text)
 	}
@@ -212,9 +212,9 @@ func TestPasskeysAreMadeAndRemovedByTheirOwner(t *testing.T) {
 	o := newOffice(t)
 	first := o.enrol("alice")
 	second := passkeytest.NewEdDSA(o.who["alice"], console)
-	m, _ := ask[client.PasskeyMaking](o, "browser", "alice", "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
+	m, _ := sends[client.PasskeyMaking](o, "browser", "alice", "/passkeys/make", client.PasskeyAsk{Passphrase: phrase})
 	data, attestation := second.Make(m.Challenge)
-	added, r := ask[client.PasskeyAdded](o, "browser", "alice", "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
+	added, r := sends[client.PasskeyAdded](o, "browser", "alice", "/passkeys", client.PasskeyMade{Ticket: m.Ticket, ClientData: data, Attestation: attestation})
 	if added.Passkey != nil || added.Touch == nil {
 		t.Fatalf("a second one without a touch: %s", r.text)
 	}
@@ -229,14 +229,14 @@ func TestPasskeysAreMadeAndRemovedByTheirOwner(t *testing.T) {
 		t.Errorf("the list: %s", list.text)
 	}
 	path := "/passkeys/" + base64.RawURLEncoding.EncodeToString(first.Passkey.ID) + "/remove"
-	if _, r := ask[client.Done](o, "browser", "alice", path, struct{}{}); r.code != "passkey.needed" {
+	if _, r := sends[client.Done](o, "browser", "alice", path, struct{}{}); r.code != "passkey.needed" {
 		t.Errorf("removed without a touch: %d %s", r.status, r.text)
 	}
 	o.enrol("mallory")
-	if _, r := ask[client.Touch](o, "browser", "mallory", "/touches", client.TouchAsk{Path: path}); r.status != http.StatusNotFound {
+	if _, r := sends[client.Touch](o, "browser", "mallory", "/touches", client.TouchAsk{Path: path}); r.status != http.StatusNotFound {
 		t.Errorf("somebody else's: %d %s", r.status, r.text)
 	}
-	w, r := ask[client.Touch](o, "browser", "alice", "/touches", client.TouchAsk{Path: path})
+	w, r := sends[client.Touch](o, "browser", "alice", "/touches", client.TouchAsk{Path: path})
 	if w.Status != "waiting" {
 		t.Fatalf("%s", r.text)
 	}
@@ -272,7 +272,7 @@ func TestEveryDecisionTakesATouch(t *testing.T) {
 		"/restore/confirm":                           {"root", client.Decision{}, `"position"`},
 		"/sessions/" + aliceSession + "/hold":        {"root", client.Holding{Reason: "a case"}, `"position"`},
 	} {
-		w, r := ask[client.Touch](o, "token", c.who, "/touches", client.TouchAsk{Path: path, Body: c.body})
+		w, r := sends[client.Touch](o, "token", c.who, "/touches", client.TouchAsk{Path: path, Body: c.body})
 		if w.Status != "waiting" || w.Title == "" {
 			t.Errorf("%s: %d %s", path, r.status, r.text)
 			continue
@@ -291,39 +291,39 @@ func TestWhatWaitsForATouchIsBounded(t *testing.T) {
 	o.enrol("root")
 	in := client.TouchAsk{Path: "/people/invite", Body: client.Invite{Email: "x@acme.io"}}
 	for range touchesEach {
-		if w, r := ask[client.Touch](o, "token", "root", "/touches", in); w.ID == "" {
+		if w, r := sends[client.Touch](o, "token", "root", "/touches", in); w.ID == "" {
 			t.Fatalf("%s", r.text)
 		}
 	}
-	w, r := ask[client.Touch](o, "token", "root", "/touches", in)
+	w, r := sends[client.Touch](o, "token", "root", "/touches", in)
 	if w.ID != "" || r.code != "touch.many" {
 		t.Errorf("one more: %d %s", r.status, r.text)
 	}
 	for range touchesEach { // whoever sits before a page goes first
-		if w, r := ask[client.Touch](o, "browser", "root", "/touches", in); w.ID == "" {
+		if w, r := sends[client.Touch](o, "browser", "root", "/touches", in); w.ID == "" {
 			t.Fatalf("%s", r.text)
 		}
 	}
-	if _, r := ask[client.Touch](o, "browser", "root", "/touches", in); r.code != "touch.many" {
+	if _, r := sends[client.Touch](o, "browser", "root", "/touches", in); r.code != "touch.many" {
 		t.Errorf("one more of a page: %d %s", r.status, r.text)
 	}
 	first := ""
 	for id := range o.server.touches.byID {
 		first = id
 	}
-	if _, r := ask[client.Touch](o, "browser", "root", "/touches/"+first+"/drop", struct{}{}); r.status != http.StatusOK {
+	if _, r := sends[client.Touch](o, "browser", "root", "/touches/"+first+"/drop", struct{}{}); r.status != http.StatusOK {
 		t.Errorf("dropped: %s", r.text)
 	}
-	if w, r := ask[client.Touch](o, "token", "root", "/touches", in); w.ID == "" { // what is over makes room
+	if w, r := sends[client.Touch](o, "token", "root", "/touches", in); w.ID == "" { // what is over makes room
 		t.Errorf("after one was dropped: %s", r.text)
 	}
 	for _, path := range []string{"", "/", "/me", "/requests/{id}/approve", "/requests//approve", "/requests/x/y/approve", "/people/invite/", strings.Repeat("/x", 90)} {
-		if w, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: path, Body: client.Decision{}}); w.ID != "" || r.status < 400 || r.status >= 500 {
+		if w, r := sends[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: path, Body: client.Decision{}}); w.ID != "" || r.status < 400 || r.status >= 500 {
 			t.Errorf("%q: %d %s", path, r.status, r.text)
 		}
 	}
 	for _, body := range []any{1, "x", []int{1}, map[string]any{"email": 1}, map[string]any{"email": "a@b.c", "name": strings.Repeat("x", 500)}, map[string]any{"email": "a@b.c", "admin": true}} {
-		if _, r := ask[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: body}); r.status != http.StatusBadRequest {
+		if _, r := sends[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/people/invite", Body: body}); r.status != http.StatusBadRequest {
 			t.Errorf("%v: %d %s", body, r.status, r.text)
 		}
 	}
@@ -331,7 +331,7 @@ func TestWhatWaitsForATouchIsBounded(t *testing.T) {
 
 func TestWhoHasNoPasskeyIsTold(t *testing.T) {
 	o := newOffice(t)
-	_, r := ask[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{}})
+	_, r := sends[client.Touch](o, "browser", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{}})
 	if r.code != "passkey.none" {
 		t.Errorf("%d %s", r.status, r.text)
 	}

@@ -79,11 +79,15 @@ func (s *Server) request(ctx context.Context, c caller, r history.Request, posit
 	}
 	var waiting []curfew.Principal
 	var p curfew.Policy
+	var freezes []client.Span
 	now := s.parts.Access.Now()
 	s.parts.Access.View(func(st *access.State) {
 		out.Effect, out.Dangers = s.effect(st, r.Role, r.Resource)
 		out.Account = string(st.Config.Resources[r.Resource].Account)
 		p = st.Config.Policies[r.Policy]
+		if !p.DuringFreezes {
+			freezes = frozenAround(st.Config.Freezes, now)
+		}
 		if live := st.Requests[r.Request]; live != nil && r.Status == "pending" {
 			out.MayDecide, out.WhyNot = st.MayDecide(live, c.who, now)
 			waiting = st.Deciders(live, now)
@@ -91,6 +95,13 @@ func (s *Server) request(ctx context.Context, c caller, r history.Request, posit
 	})
 	if p.Name != "" {
 		out.Sentence = say.Policy(p, s.names(ctx))
+		out.Risk, out.Recorded = string(p.Risk), say.Recorded(p.Record)
+		for _, need := range r.Needs {
+			out.Takes = append(out.Takes, say.Approval(need, p.Who, s.names(ctx)))
+		}
+		if r.Status == "pending" {
+			out.Open, out.Frozen = openAround(p.Hours, now), freezes
+		}
 	}
 	for _, w := range waiting {
 		out.Waiting = append(out.Waiting, id.Name(ctx, w))

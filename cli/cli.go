@@ -181,7 +181,7 @@ func (a *app) groups() []group {
 		}},
 		{"understand", "Understand:", []*cobra.Command{a.canCommand(), a.whyCommand(), a.whoCanCommand(), a.explainCommand()}},
 		{"configure", "Configure:", []*cobra.Command{
-			a.validateCommand(), a.planCommand(), a.applyCommand(), a.schemaCommand(), a.workflowCommand(), a.peopleCommand(), a.inviteCommand(), a.disableCommand(),
+			a.validateCommand(), a.planCommand(), a.applyCommand(), a.exportCommand(), a.schemaCommand(), a.workflowCommand(), a.peopleCommand(), a.inviteCommand(), a.disableCommand(),
 		}},
 		{"run", "Run:", run},
 	}

@@ -118,6 +118,7 @@ func aRequest(status string) client.Request {
 	r := client.Request{
 		ID: "rq_1", Status: status, Principal: "p_alice", Who: "Alice Moreau", Role: "orders/refund-fixer", Resource: "orders-db",
 		Title: "Alice Moreau may change refunds (status, note) on orders-db for 45 min.", Effect: "change refunds (status, note)", Dangers: []string{"no deletes"},
+		Risk: "high", Takes: []string{"one other person in payments approves"}, Recorded: "Everything is recorded.", Open: []client.Span{{From: at(-300), To: at(240)}},
 		For: "45m0s", Reason: "refunds stuck in pending", Workflow: "INC-1423", Policy: "fix-refunds", Sentence: "Anyone in payments may have orders/refund-fixer.",
 		Asked: at(-3), Lapses: at(27), Checks: []string{"incident INC-1423 is open"}, Waiting: []string{"Dana Roux", "Ben Okafor"}, MayDecide: true,
 		Digest: "a1b2c3", Account: "leased", Position: 41,
@@ -233,7 +234,7 @@ func world() map[string]handler {
 		"GET /sessions/s_1/watch":      gives("id: 1\nevent: item\ndata: " + strings.Split(items, "\n")[1] + "\n\nid: 2\nevent: end\ndata: {}\n\n"),
 		"GET /audit":                   gives(list(entry)), "GET /ledger/head": gives(client.Head{Size: 41, Time: at(0), Note: "acme\n41\nroot\n\n— acme sig\n"}),
 		"GET /ledger/export": gives("curfew ledger export 1\n"),
-		"GET /plans":         gives(list(aPlan("waiting"))), "POST /plans/plan_0011223344556677/agree": done, "POST /plans/plan_0011223344556677/drop": done,
+		"GET /config":        gives(aConfiguration("curfew.yaml")), "GET /plans": gives(list(aPlan("waiting"))), "POST /plans/plan_0011223344556677/agree": done, "POST /plans/plan_0011223344556677/drop": done,
 		"POST /config/validate": gives(client.Plan{Status: "planned", Lines: []string{}}), "POST /config/plan": gives(aPlan("planned")), "POST /config/apply": gives(aPlan("applied")),
 		"GET /policies":            gives(list(client.Policy{Name: "fix-refunds", Sentence: "Anyone in payments may have orders/refund-fixer.", Roles: []string{"orders/refund-fixer"}})),
 		"GET /why":                 gives(client.Answer{Person: me.Person, Role: "orders/admin", At: noon(), Text: "No. Alice Moreau can't ask for orders/admin.\n  policy dba   needs group dba", Position: 41}),

@@ -52,6 +52,7 @@ func commands() map[string]struct {
 		"add-setup":     {"", []string{"add", "--setup", "orders-db"}},
 		"confirm-clock": {passOnStdin, []string{"doctor", "--confirm-clock", "--passphrase-stdin"}}, "version": {"", []string{"version"}},
 		"passkeys": {"", []string{"passkeys"}},
+		"export":   {"", []string{"export"}},
 		"timeline": {"", []string{"timeline", "s_1"}}, "timeline-slowest": {"", []string{"timeline", "s_1", "--slowest", "1"}},
 		"replay": {"", []string{"replay", "s_1"}}, "replay-from": {"", []string{"replay", "s_1", "--from", "14:03:01", "--idle", "10s"}},
 	}

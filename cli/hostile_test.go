@@ -86,8 +86,8 @@ func TestTextThatActs(t *testing.T) {
 				for _, face := range []string{"--quiet=false", "--json"} {
 					_, out, errs := newShell(t, f).run(c.stdin, append([]string{face}, c.args...)...)
 					still(t, name+" "+face, out+errs)
-					if name == "head" || name == "why" {
-						continue // the gateway lays these out, and cleans what is in them
+					if name == "head" || name == "why" || name == "export" {
+						continue // the gateway lays these out, and cleans what is in them; a file has lines
 					}
 					if face != "--json" && strings.Contains(out, "\n✓ Approved by Dana") {
 						t.Errorf("%s: a stranger wrote a line of ours:\n%s", name, out)

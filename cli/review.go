@@ -207,6 +207,18 @@ func (a *app) showRequest(r client.Request, known client.Facts) {
 	if r.Sentence != "" {
 		rows = append(rows, []string{"", prose(r.Sentence)})
 	}
+	if r.Risk != "" {
+		rows = append(rows, []string{"risk", clean(r.Risk)})
+	}
+	for _, t := range r.Takes {
+		rows = append(rows, []string{"takes", prose(t)})
+	}
+	for _, s := range r.Open {
+		rows = append(rows, []string{"open", a.both(s.From) + " to " + a.both(s.To)})
+	}
+	for _, s := range r.Frozen {
+		rows = append(rows, []string{"frozen", a.both(s.From) + " to " + a.both(s.To)})
+	}
 	for _, c := range r.Checks {
 		rows = append(rows, []string{"saw", prose(c)})
 	}
@@ -219,6 +231,9 @@ func (a *app) showRequest(r client.Request, known client.Facts) {
 	}
 	for _, v := range r.Votes {
 		rows = append(rows, []string{"approved", clean(v.By) + " " + a.clock(v.At) + ", " + span(v.For) + touchText(v)})
+	}
+	if r.Recorded != "" {
+		rows = append(rows, []string{"kept", prose(r.Recorded)})
 	}
 	a.table("  ", append(rows, a.requestEnd(r)...))
 }

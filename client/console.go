@@ -19,6 +19,7 @@ type Resource struct {
 	Roles   []string          `json:"roles" doc:"Of those that the caller may see, what reaches it"`
 	Live    int               `json:"live" doc:"Sessions that live now, of those the caller may see"`
 	Door    string            `json:"door,omitempty" doc:"Where its native clients connect"`
+	Origin  string            `json:"origin,omitempty" doc:"Where it stands in the files that were applied; for administrators and auditors"`
 }
 
 // Role is a role as it is configured.
@@ -34,6 +35,7 @@ type Role struct {
 	Longest   string   `json:"longest"`
 	Resources []string `json:"resources" doc:"What it reaches"`
 	Policies  []string `json:"policies" doc:"By which it can be asked for"`
+	Origin    string   `json:"origin,omitempty" doc:"Where it stands in the files that were applied; for administrators and auditors"`
 }
 
 // Reachable says what somebody could reach at a moment.

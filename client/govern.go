@@ -12,6 +12,7 @@ type Policy struct {
 	Name     string   `json:"name"`
 	Sentence string   `json:"sentence"`
 	Roles    []string `json:"roles"`
+	Origin   string   `json:"origin,omitempty" doc:"Where it stands in the files that were applied; for administrators and auditors"`
 }
 
 // Path is one way by which somebody could reach a resource.
@@ -124,6 +125,11 @@ func (c *Client) Plan(ctx context.Context, in Files) (Plan, error) {
 // Apply applies configuration files, or puts them to a second person.
 func (c *Client) Apply(ctx context.Context, in Files) (Plan, error) {
 	return post[Plan](ctx, c, "/config/apply", in)
+}
+
+// Config is the configuration that holds, as files.
+func (c *Client) Config(ctx context.Context) (Configuration, error) {
+	return get[Configuration](ctx, c, "/config", nil)
 }
 
 // Plans lists plans that wait for a second person.

@@ -179,6 +179,18 @@ type Request struct {
 	From      string    `json:"from,omitempty" doc:"What asked, where it was not a person: a connection that waits"`
 	Account   string    `json:"account" doc:"leased or fixed"`
 	Position  uint64    `json:"position"`
+
+	Risk     string   `json:"risk,omitempty" enum:"low,medium,high" doc:"What the policy says of it; with high, a grant starts some seconds after the approval, which can be undone until then"`
+	Takes    []string `json:"takes,omitempty" doc:"Who must agree, one sentence a need"`
+	Recorded string   `json:"recorded,omitempty" doc:"What is recorded, in one sentence"`
+	Open     []Span   `json:"open,omitempty" doc:"While it waits: the hours of the policy around now; none: it has no hours"`
+	Frozen   []Span   `json:"frozen,omitempty" doc:"While it waits: freezes around now that close it"`
+}
+
+// Span is from a moment to another one.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Decision approves or denies.
@@ -430,7 +442,35 @@ type File struct {
 type Files struct {
 	Files      []File `json:"files" maxItems:"200"`
 	Plan       string `json:"plan,omitempty" doc:"To apply: the plan that was shown"`
+	Base       string `json:"base,omitempty" maxLength:"64" doc:"The version of the configuration that these files were made from: refused once it is another"`
 	Passphrase string `json:"passphrase,omitempty"`
+}
+
+// Configuration is what holds, as files that would change nothing.
+type Configuration struct {
+	Files    []File    `json:"files"`
+	Base     string    `json:"base" doc:"The version of the configuration"`
+	Kept     bool      `json:"kept" doc:"These are the files that were applied, with their comments and tests; else they are written from what holds"`
+	By       string    `json:"by,omitempty" doc:"Who applied them"`
+	At       time.Time `json:"at,omitzero"`
+	Position uint64    `json:"position"`
+}
+
+// Spoken is one thing of a configuration, read aloud.
+type Spoken struct {
+	Kind    string   `json:"kind" enum:"policy,role,resource"`
+	Name    string   `json:"name"`
+	Text    string   `json:"text"`
+	Dangers []string `json:"dangers,omitempty"`
+	Where   string   `json:"where,omitempty" doc:"file:line"`
+}
+
+// TestResult is what became of a test of the files.
+type TestResult struct {
+	Where string `json:"where" doc:"file:line:column"`
+	Text  string `json:"text"`
+	OK    bool   `json:"ok"`
+	Why   string `json:"why,omitempty" doc:"Why it does not hold"`
 }
 
 // Problem is a fault of a configuration file.
@@ -457,6 +497,9 @@ type Plan struct {
 	Problems  []Problem `json:"problems,omitempty"`
 	Tests     []string  `json:"tests,omitempty" doc:"Tests of the file that failed, with the reason"`
 	Position  uint64    `json:"position"`
+
+	Results []TestResult `json:"results,omitempty" doc:"All tests of the files"`
+	Spoken  []Spoken     `json:"spoken,omitempty" doc:"What the files say, read aloud; for administrators and auditors"`
 }
 
 // Workflow is an incident, maintenance, change, ticket, deploy or debugging session.

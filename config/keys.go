@@ -78,6 +78,8 @@ func policyShape() shape {
 		key{name: "starts", about: "When the clock of a grant starts.", example: `"approval"`, shape: words(string(curfew.AtApproval), string(curfew.AtFirstUse))},
 		key{name: "record", about: "live: queued before it is sent; first: durable before it is sent. With results, what the target answers is recorded too.", example: `"live"`,
 			shape: words(string(curfew.RecordLive), string(curfew.RecordFirst), string(curfew.RecordResults), string(curfew.RecordFirstResults))},
+		key{name: "risk", about: "How dangerous it is. high: a grant that was approved starts after ten seconds, in which the approval can be undone.", example: `"high"`,
+			shape: words(string(curfew.LowRisk), string(curfew.MediumRisk), string(curfew.HighRisk))},
 		key{name: "extensions", about: "none: a live grant is never made longer.", example: `"none"`, shape: words(string(curfew.NoExtensions))},
 		key{name: "budget", about: "What may be done under a grant before it ends, over all its sessions.", example: `{"statements": 200, "rows": 10000}`, shape: tableOf(
 			key{name: "statements", about: "How many statements.", example: `200`, shape: shape{form: amount}},

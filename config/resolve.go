@@ -281,6 +281,7 @@ func (r *resolver) policy(e entry) curfew.Policy {
 		Starts:        curfew.AtApproval,
 		Record:        curfew.RecordLive,
 		Extensions:    curfew.ExtensionsPolicy(value(n.get("extensions"))),
+		Risk:          curfew.Risk(value(n.get("risk"))),
 		Budget: curfew.Budget{
 			Statements: amountOf(n.get("budget").get("statements")), Rows: amountOf(n.get("budget").get("rows")), Bytes: amountOf(n.get("budget").get("bytes")),
 		},

@@ -123,6 +123,9 @@ func (g *Gateway) waitFor(ctx context.Context, cred access.Credential, w engine.
 	watched, stop := w.Wait(ctx)
 	defer stop()
 	for range 3 { // somebody else may ask or answer meanwhile
+		if h.soon {
+			return h.wait(ctx, watched)
+		}
 		if err = h.ask(watched); err == nil {
 			return h.wait(ctx, watched)
 		}
@@ -145,6 +148,7 @@ type hold struct {
 	size  uint64 // of the state that was looked at last
 	req   access.Request
 	found bool // the request still waits
+	soon  bool // it was approved, and starts within moments
 }
 
 // look returns the grant that is there, or why this credential gets none any more.
@@ -156,8 +160,13 @@ func (h *hold) look() (id curfew.GrantID, err error) {
 		if err = st.Counts(h.cred, now); err != nil {
 			return
 		}
+		h.soon = false
 		if grant := st.GrantFor(h.cred); grant != nil {
-			id = grant.ID
+			if left := grant.NotBefore.Sub(now); grant.Status == access.Scheduled && left > 0 && left <= curfew.Undo {
+				h.soon = true
+			} else {
+				id = grant.ID
+			}
 		}
 		_, h.found = st.Requests[h.req.Request]
 	})
@@ -216,6 +225,7 @@ func (h *hold) wait(ctx, watched context.Context) (curfew.GrantID, error) {
 				h.withdraw() // at once: its credential is worth nothing any more. After a restart it is in any case
 			}
 			return id, err
+		case h.soon: // the approval can still be undone
 		case !h.found:
 			return "", h.over(watched)
 		case !told:

@@ -68,14 +68,27 @@ func restText(p curfew.Policy, names Names) string {
 	if p.Extensions == curfew.NoExtensions {
 		s += " It is never extended."
 	}
-	s += " Everything is recorded"
-	if p.Record.First() {
+	if p.Risk == curfew.HighRisk && len(p.Approvals) > 0 {
+		s += " Its risk is high: a grant starts " + Duration(curfew.Undo) + " after the approval, which can be undone until then."
+	}
+	return s + " " + Recorded(p.Record)
+}
+
+// Recorded says what is recorded, and when.
+func Recorded(m curfew.RecordMode) string {
+	s := "Everything is recorded"
+	if m.First() {
 		s += " before it is sent"
 	}
-	if p.Record.Results() {
+	if m.Results() {
 		s += ", what the target answers too"
 	}
 	return s + "."
+}
+
+// Approval says who must agree: "one other person in leads approves".
+func Approval(need curfew.ApprovalNeed, who []curfew.Subject, names Names) string {
+	return approvalText(need, who, names)
 }
 
 func whoText(who []curfew.Subject, names Names) string {

@@ -123,7 +123,7 @@ func (r *running) api() *api.Server {
 	}
 	hosts := append(append([]string{apiHost, "localhost", onThisMachine, "127.0.0.1", "::1"}, r.certs.names...), r.opt.names...)
 	return api.New(api.Parts{
-		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Engines: r.engines,
+		Access: r.access, Identity: r.identity, History: r.history, Record: r.record, Shelf: r.shelf, Engines: r.engines,
 		Doors: doors, Hosts: hosts, Console: r.consoleURL(),
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },

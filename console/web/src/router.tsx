@@ -35,9 +35,9 @@ export const sessionRoute = createRoute({ getParentRoute: () => root, path: "/se
 const map = createRoute({ getParentRoute: () => root, path: "/map", component: lazyRouteComponent(() => import("./pages/Map"), "AccessMap"), validateSearch: texts("resource", "person", "at") });
 const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit"), validateSearch: texts("q", "from", "to") });
 const insights = createRoute({ getParentRoute: () => root, path: "/insights", component: lazyRouteComponent(() => import("./pages/Insights"), "Insights"), validateSearch: texts("days") });
-const resources = createRoute({ getParentRoute: () => root, path: "/resources", component: lazyRouteComponent(() => import("./pages/Configure"), "Resources") });
-const roles = createRoute({ getParentRoute: () => root, path: "/roles", component: lazyRouteComponent(() => import("./pages/Configure"), "Roles") });
-const policies = createRoute({ getParentRoute: () => root, path: "/policies", component: lazyRouteComponent(() => import("./pages/Policies"), "Policies") });
+const resources = createRoute({ getParentRoute: () => root, path: "/resources", component: lazyRouteComponent(() => import("./pages/Configure"), "Resources"), validateSearch: texts("name") });
+const roles = createRoute({ getParentRoute: () => root, path: "/roles", component: lazyRouteComponent(() => import("./pages/Configure"), "Roles"), validateSearch: texts("name") });
+const policies = createRoute({ getParentRoute: () => root, path: "/policies", component: lazyRouteComponent(() => import("./pages/Policies"), "Policies"), validateSearch: texts("name") });
 const people = createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./pages/People"), "People") });
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
 

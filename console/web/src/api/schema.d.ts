@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the configuration that holds, as files */
+        get: operations["get-config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/config/apply": {
         parameters: {
             query?: never;
@@ -66,6 +83,23 @@ export interface paths {
         put?: never;
         /** Say what configuration files would change */
         post: operations["post-config-plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/config/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of configuration files */
+        get: operations["get-config-schema"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1340,6 +1374,19 @@ export interface components {
             rule: string;
             saw: string;
         };
+        Configuration: {
+            /** Format: date-time */
+            at?: string;
+            /** @description The version of the configuration */
+            base: string;
+            /** @description Who applied them */
+            by?: string;
+            files: components["schemas"]["File"][] | null;
+            /** @description These are the files that were applied, with their comments and tests; else they are written from what holds */
+            kept: boolean;
+            /** Format: int64 */
+            position: number;
+        };
         Count: {
             /** Format: int64 */
             n: number;
@@ -1500,6 +1547,8 @@ export interface components {
             text: string;
         };
         Files: {
+            /** @description The version of the configuration that these files were made from: refused once it is another */
+            base?: string;
             files: components["schemas"]["File"][] | null;
             passphrase?: string;
             /** @description To apply: the plan that was shown */
@@ -2062,6 +2111,10 @@ export interface components {
             /** Format: int64 */
             position: number;
             problems?: components["schemas"]["Problem"][] | null;
+            /** @description All tests of the files */
+            results?: components["schemas"]["TestResult"][] | null;
+            /** @description What the files say, read aloud; for administrators and auditors */
+            spoken?: components["schemas"]["Spoken"][] | null;
             /** @enum {string} */
             status: "planned" | "empty" | "waiting" | "applied";
             /** @description Tests of the file that failed, with the reason */
@@ -2070,6 +2123,8 @@ export interface components {
         };
         Policy: {
             name: string;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             roles: string[] | null;
             sentence: string;
         };
@@ -2119,17 +2174,28 @@ export interface components {
             for: string;
             /** @description What asked, where it was not a person: a connection that waits */
             from?: string;
+            /** @description While it waits: freezes around now that close it */
+            frozen?: components["schemas"]["Span"][] | null;
             grant?: string;
             id: string;
             /** Format: date-time */
             lapses: string;
             may_decide: boolean;
+            /** @description While it waits: the hours of the policy around now; none: it has no hours */
+            open?: components["schemas"]["Span"][] | null;
             policy: string;
             /** Format: int64 */
             position: number;
             principal: string;
             reason: string;
+            /** @description What is recorded, in one sentence */
+            recorded?: string;
             resource: string;
+            /**
+             * @description What the policy says of it; with high, a grant starts some seconds after the approval, which can be undone until then
+             * @enum {string}
+             */
+            risk?: "low" | "medium" | "high";
             role: string;
             /** @description The policy read aloud */
             sentence?: string;
@@ -2137,6 +2203,8 @@ export interface components {
             start?: string;
             /** @enum {string} */
             status: "pending" | "approved" | "denied" | "withdrawn" | "lapsed" | "voided";
+            /** @description Who must agree, one sentence a need */
+            takes?: string[] | null;
             /** @description The effect in one sentence */
             title: string;
             votes?: components["schemas"]["Vote"][] | null;
@@ -2162,6 +2230,8 @@ export interface components {
              */
             live: number;
             name: string;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             /** @description Of those that the caller may see, what reaches it */
             roles: string[] | null;
             type: string;
@@ -2183,6 +2253,8 @@ export interface components {
             may: string[] | null;
             name: string;
             never?: string[] | null;
+            /** @description Where it stands in the files that were applied; for administrators and auditors */
+            origin?: string;
             /** @description By which it can be asked for */
             policies: string[] | null;
             /** @description What it reaches */
@@ -2289,6 +2361,29 @@ export interface components {
         SignedIn: {
             me: components["schemas"]["Me"];
             token: string;
+        };
+        Span: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+        };
+        Spoken: {
+            dangers?: string[] | null;
+            /** @enum {string} */
+            kind: "policy" | "role" | "resource";
+            name: string;
+            text: string;
+            /** @description file:line */
+            where?: string;
+        };
+        TestResult: {
+            ok: boolean;
+            text: string;
+            /** @description file:line:column */
+            where: string;
+            /** @description Why it does not hold */
+            why?: string;
         };
         Touch: {
             /** Format: date-time */
@@ -2487,6 +2582,35 @@ export interface operations {
             };
         };
     };
+    "get-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
     "post-config-apply": {
         parameters: {
             query?: never;
@@ -2540,6 +2664,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
+    "get-config-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Error */

@@ -1,6 +1,7 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { useResources, useRoles } from "../api/queries";
+import { useMe, useResources, useRoles } from "../api/queries";
+import { Changing, EditPage } from "../config/Things";
 import { count, duration, plain } from "../parts/format";
 import { Empty, Show } from "../parts/States";
 import { Badge } from "../parts/Who";
@@ -9,11 +10,16 @@ const matches = (q: string, ...texts: (string | undefined)[]): boolean => q.toLo
 
 /** What there is to reach. */
 export function Resources() {
+  const me = useMe();
+  const search = useSearch({ from: "/resources" });
   const resources = useResources();
   const [q, setQ] = useState("");
+  const admin = !!me.data?.admin;
+  if (search.name && admin) return <EditPage section="resources" name={search.name} title="Resources" />;
   return (
     <div className="page wide">
       <h1>Resources</h1>
+      <Changing section="resources" one="resource" />
       <input className="filter" type="search" data-filter aria-label="Filter resources" placeholder="Name, type or label" value={q} onChange={(e) => setQ(e.target.value)} />
       <Show of={resources}>
         {(all) => {
@@ -22,10 +28,11 @@ export function Resources() {
             <ul className="cards grid">
               {items.map((r) => (
                 <li key={r.name} className="card">
-                  <header className="card-head"><div><h2 className="card-title">{r.name}</h2><p className="muted">{r.type}{r.address ? ` · ${r.address}` : ""}</p></div>{r.live ? <Link to="/live"><Badge tone="good">{count(r.live, "session")}</Badge></Link> : null}</header>
+                  <header className="card-head"><div><h2 className="card-title">{admin ? <Link to="/resources" search={{ name: r.name }}>{plain(r.name)}</Link> : plain(r.name)}</h2><p className="muted">{r.type}{r.address ? ` · ${r.address}` : ""}</p></div>{r.live ? <Link to="/live"><Badge tone="good">{count(r.live, "session")}</Badge></Link> : null}</header>
                   <p>{Object.entries(r.labels ?? {}).map(([k, v]) => <Badge key={k}>{k}: {v}</Badge>)} {r.account === "fixed" ? <Badge tone="lamp">fixed account</Badge> : null}</p>
                   <p className="muted small">{r.roles?.length ? <>reached by {r.roles.join(", ")}</> : "no role reaches it"}{r.door ? <> · at <code>{r.door}</code></> : null}</p>
                   <p className="small"><Link to="/map" search={{ resource: r.name }}>Who can reach it?</Link></p>
+                  {r.origin ? <p className="muted tiny">applied from <code>{plain(r.origin)}</code></p> : null}
                 </li>
               ))}
             </ul>
@@ -38,11 +45,16 @@ export function Resources() {
 
 /** What may be done, where, and by which policies it can be asked for. */
 export function Roles() {
+  const me = useMe();
+  const search = useSearch({ from: "/roles" });
   const roles = useRoles();
   const [q, setQ] = useState("");
+  const admin = !!me.data?.admin;
+  if (search.name && admin) return <EditPage section="roles" name={search.name} title="Roles" />;
   return (
     <div className="page wide">
       <h1>Roles</h1>
+      <Changing section="roles" one="role" />
       <input className="filter" type="search" data-filter aria-label="Filter roles" placeholder="Name, resource or what it lets one do" value={q} onChange={(e) => setQ(e.target.value)} />
       <Show of={roles}>
         {(all) => {
@@ -51,12 +63,13 @@ export function Roles() {
             <ul className="cards grid">
               {items.map((r) => (
                 <li key={r.name} className="card">
-                  <h2 className="card-title">{r.name}</h2>
+                  <h2 className="card-title">{admin ? <Link to="/roles" search={{ name: r.name }}>{plain(r.name)}</Link> : plain(r.name)}</h2>
                   {r.about ? <p>{plain(r.about)}</p> : null}
                   <p className="muted">{r.effect ? plain(r.effect) : "It reaches nothing."}</p>
                   {r.dangers?.length ? <ul className="dangers">{r.dangers.map((d) => <li key={d}>{plain(d)}</li>)}</ul> : null}
                   <ul className="lines">{r.may?.map((m) => <li key={m}><code>may {m}</code></li>)}{r.never?.map((m) => <li key={m}><code>never {m}</code></li>)}{r.includes?.map((m) => <li key={m} className="small">and all that {m} may</li>)}{r.excludes?.map((m) => <li key={m} className="small">never together with {m}</li>)}</ul>
                   <p className="muted small">on {r.resources?.length ? r.resources.join(", ") : "nothing"} · up to {duration(r.longest)} · {r.policies?.length ? <>asked for by {r.policies.join(", ")}</> : "no policy gives it"}</p>
+                  {r.origin ? <p className="muted tiny">applied from <code>{plain(r.origin)}</code></p> : null}
                 </li>
               ))}
             </ul>

@@ -6,7 +6,7 @@ import { duration, plain } from "../parts/format";
 import { Ago } from "../parts/Fuse";
 import { HeldCard } from "../parts/HeldCard";
 import { useKeys } from "../parts/keys";
-import { RequestCard } from "../parts/RequestCard";
+import { RequestCard, Risk } from "../parts/RequestCard";
 import { Empty, Fault, Loading } from "../parts/States";
 import { Status } from "../parts/Who";
 
@@ -90,7 +90,7 @@ function Rows({ items, shown, onNear, tab }: { items: Request[]; shown: string |
                 <span className="request-who cut-text">{plain(r.who)}</span>
                 <span className="muted"><Ago at={r.asked} /></span>
                 <span className="cut-text">{r.resource}, {r.role}</span>
-                {r.status === "pending" ? (r.dangers?.length ? <span className="badge bad">high risk</span> : <span className="muted">{duration(r.for)}</span>) : <Status of={r.status} />}
+                {r.status === "pending" ? (r.risk ? <Risk of={r.risk} /> : r.dangers?.length ? <span className="badge bad">dangerous</span> : <span className="muted">{duration(r.for)}</span>) : <Status of={r.status} />}
                 <span className="muted cut-text request-reason"><bdi>{plain(r.reason)}</bdi></span>
               </Link>
             </div>

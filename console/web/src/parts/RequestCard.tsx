@@ -10,7 +10,7 @@ import { useKeys } from "./keys";
 import { useNow } from "./now";
 import { Sure } from "./Sure";
 import { say } from "./Toasts";
-import { Avatar, Quote, Status } from "./Who";
+import { Avatar, Badge, Quote, Status } from "./Who";
 
 /** Checks that say nothing where they hold: they are there for who wants to see all. */
 const always = /^(needs somebody who is not disabled|needs a resource that the role reaches|needs a reason|needs no role that excludes it|needs people who can give|needs a start within .*: as soon as|at any time: no hours set|needs no freeze: no freeze)/;
@@ -38,6 +38,7 @@ export function RequestCard({ request: r }: { request: Request }) {
           </div>
         </header>
         <h2 className="request-title">{plain(r.title)}</h2>
+        {r.risk ? <p><Risk of={r.risk} />{r.risk === "high" ? <span className="muted small">{pending ? "It starts ten seconds after the approval, which can be undone until then." : "It started no sooner than ten seconds after its approval."}</span> : null}</p> : null}
         <p className="muted">Role <code>{r.role}</code>: {plain(r.effect)}.{r.extends ? " It is more time for a grant that lives." : ""}</p>
         {r.dangers?.length ? <ul className="dangers">{r.dangers.map((d, i) => <li key={i}>{plain(d)}</li>)}</ul> : null}
         {r.reason ? <Quote text={r.reason} /> : null}
@@ -47,11 +48,12 @@ export function RequestCard({ request: r }: { request: Request }) {
             <ul className="checks">
               {shown.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}
               {r.workflow ? <li className="yes">for {plain(r.workflow)}</li> : null}
-              {r.votes?.map((v, i) => <li key={`v${i}`} className="yes">{plain(v.by)} approved, {clock(v.at)}{v.for !== r.for ? `, for ${duration(v.for)}` : ""}</li>)}
+              {r.votes?.map((v, i) => <li key={`v${i}`} className="yes">{plain(v.by)} approved, {clock(v.at)}{v.passkey ? " by passkey" : " by passphrase"}{v.for !== r.for ? `, for ${duration(v.for)}` : ""}</li>)}
               {pending ? (
                 <li className="wait"><b>{r.may_decide ? "Waiting for you" : "Waiting"}</b>{r.waiting?.length ? `: ${r.waiting.map(plain).join(" or ")}` : ""}</li>
               ) : null}
             </ul>
+            {r.takes?.length ? <p className="muted small">It takes that {r.takes.map(plain).join(", and that ")}{r.votes?.length ? `; ${r.votes.length === 1 ? "one person has" : `${r.votes.length} people have`} so far` : pending ? "; nobody has yet" : ""}.</p> : null}
             {usual.length ? (
               <details><summary>and {usual.length} more that hold</summary><ul className="checks">{usual.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}</ul></details>
             ) : null}
@@ -64,7 +66,10 @@ export function RequestCard({ request: r }: { request: Request }) {
             ) : <p className="muted">{facts.error ? "It cannot be said now." : " "}</p>}
           </section>
         </div>
-        <When request={r} />
+        <When request={r} own={own} />
+        {r.recorded ? (
+          <section className="card" aria-labelledby="card-record"><h3 id="card-record">What is kept of it</h3><p className="muted">{plain(r.recorded)} {plain(firstName(r.who))} is told your answer, in your words. This approval is for exactly what is shown here: <code className="digest">{r.digest.slice(0, 16)}</code></p></section>
+        ) : null}
         {!pending && r.decided_by ? (
           <section className="card"><h3>Decided</h3><p>{plain(r.decided_by)}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</p>{r.grant ? <Link to="/audit" search={{ q: `grant:${r.grant}` }} className="small">what became of it</Link> : null}</section>
         ) : null}
@@ -80,20 +85,37 @@ export function RequestCard({ request: r }: { request: Request }) {
   );
 }
 
-/** The day, what is asked of it, and now. */
-function When({ request: r }: { request: Request }) {
+const firstName = (name: string): string => name.split(" ")[0] ?? name;
+
+const risks: Record<string, "good" | "lamp" | "bad"> = { low: "good", medium: "lamp", high: "bad" };
+
+/** How dangerous the policy says it is. */
+export function Risk({ of }: { of: string }) {
+  return <Badge tone={risks[of] ?? "plain"}>{of} risk</Badge>;
+}
+
+/** The day, when it is open, what is asked of it, and now. */
+function When({ request: r, own }: { request: Request; own: boolean }) {
   const now = useNow();
   const d = millis(r.for);
   const start = r.start ? Math.max(Date.parse(r.start), now) : now;
   const midnight = new Date(now).setHours(0, 0, 0, 0);
   const at = (t: number): number => Math.min(100, Math.max(0, ((t - midnight) / 86_400_000) * 100));
   const pending = r.status === "pending";
+  const part = (s: { from: string; to: string }): { x: number; width: number } => ({ x: at(Date.parse(s.from)), width: at(Date.parse(s.to)) - at(Date.parse(s.from)) });
+  const today = (all: { from: string; to: string }[] | null | undefined): { from: string; to: string }[] => (all ?? []).filter((s) => part(s).width > 0);
+  const open = today(r.open);
+  const frozen = today(r.frozen);
+  const hours = (s: { from: string; to: string }): string => `${at(Date.parse(s.from)) === 0 ? "00:00" : clock(s.from)} to ${at(Date.parse(s.to)) === 100 ? "24:00" : clock(s.to)}`;
+  const undo = r.risk === "high" && (r.takes?.length ?? 0) > 0;
   return (
     <section className="card" aria-labelledby="card-when">
       <h3 id="card-when">When</h3>
       {pending ? (
         <svg className="day" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden focusable="false">
           <rect className="day-rest" width="100" height="10" />
+          {open.map((s) => <rect key={s.from} className="day-open" {...part(s)} height="10" />)}
+          {frozen.map((s) => <rect key={s.from} className="day-frozen" {...part(s)} height="10" />)}
           <rect className="day-asked" x={at(start)} width={Math.max(0.8, at(start + d) - at(start))} y="1.5" height="7" />
           <rect className="day-now" x={at(now)} width="0.25" height="10" />
         </svg>
@@ -101,7 +123,8 @@ function When({ request: r }: { request: Request }) {
       {pending ? <div className="day-hours tiny muted num" aria-hidden><span>00:00</span><span>06:00</span><span>12:00</span><span>18:00</span><span>24:00</span></div> : null}
       {pending ? (
         <p className="muted">
-          {r.start ? `Starts ${clock(r.start)}` : "Starts when you approve"}. Ends <b className="strong num">{clock(new Date(start + d))}</b>, then the session is cut{r.account === "leased" ? " and the temporary account is dropped" : ""}. This request lapses at {clock(r.lapses)} if nobody answers.
+          {r.open?.length ? <>Today the policy is {open.length ? `open from ${open.map(hours).join(" and ")}` : "not open"}{frozen.length ? `, and frozen from ${frozen.map(hours).join(" and ")}` : ""}. </> : null}
+          {r.start ? `Starts ${clock(r.start)}` : own ? "Starts when it is approved" : undo ? "Starts 10 s after you approve" : "Starts when you approve"}. Ends <b className="strong num">{clock(new Date(start + d))}</b>, then the session is cut{r.account === "leased" ? " and the temporary account is dropped" : ""}. This request lapses at {clock(r.lapses)} if nobody answers.
         </p>
       ) : <p className="muted">{duration(r.for)} were asked for {clock(r.asked)}.</p>}
     </section>
@@ -131,8 +154,13 @@ function Decide({ request: r }: { request: Request }) {
   const yes = (passphrase: string): Promise<void> =>
     approve.mutateAsync({ id: r.id, digest: r.digest, passphrase, ...(time === r.for ? {} : { for: time }) }).then((x) => {
       const grant = x.grant;
-      say(x.status === "approved" ? `${r.who} may use ${r.role} on ${r.resource} for ${duration(time)}.` : "Your approval counts; it takes more.", {
-        undo: grant ? () => revoke.mutate({ id: grant, why: "the approval was undone" }, { onSuccess: () => say("Undone: it has ended.") }) : undefined,
+      const waits = r.risk === "high" && !r.extends;
+      say(x.status === "approved" ? `${plain(r.who)} may use ${r.role} on ${r.resource} for ${duration(time)}${waits ? ", in ten seconds" : ""}.` : "Your approval counts; it takes more.", {
+        description: grant && r.extends ? "Undo ends the whole grant." : undefined,
+        undo: grant ? () => revoke.mutate({ id: grant, why: "the approval was undone" }, {
+          onSuccess: () => say(waits ? "Undone: it has not started." : "Undone: it has ended."),
+          onError: (e) => say("It could not be undone.", { description: e.message, bad: true }),
+        }) : undefined,
       });
       if (doing === "watch" && grant) void go({ to: "/live", search: { grant } });
     });

@@ -45,7 +45,7 @@ export function useKeys(map: Record<string, () => void>, on = true): void {
         }
         return;
       }
-      if (keysOff() || typing(e.target) || document.querySelector('[role="dialog"],[role="alertdialog"],[role="menu"]')) return;
+      if (keysOff() || typing(e.target) || document.querySelector('[role="dialog"]:not(.toast),[role="alertdialog"]:not(.toast),[role="menu"]')) return;
       const two = before ? map[`${before} ${e.key}`] : undefined;
       const f = two ?? map[e.key];
       if (f) {

@@ -1,0 +1,1 @@
+import{t as e}from"./jsx-runtime-Wy9s6hX0.js";var t=e();function n({kind:e=`plain`,hint:n,busy:r,icon:i,children:a,className:o=``,disabled:s,...c}){return(0,t.jsxs)(`button`,{type:`button`,className:`button ${e} ${o}`,disabled:s||r,"aria-busy":r||void 0,...c,children:[i,(0,t.jsx)(`span`,{children:a}),n?(0,t.jsx)(`kbd`,{"aria-hidden":!0,children:n}):null]})}export{n as t};
