@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,11 +52,30 @@ func TestConsoleConfiguration(t *testing.T) {
 	g, people, text := office(t, "form")
 	browse(t, g, "configuration.mjs", map[string]any{
 		"people": map[string]any{"ada": signsIn("ada", "Ada"), "lea": signsIn("lea", "Lea Lead"), "mallory": signsIn("mallory", "Mallory")},
-	}, func(what string) {
+	}, func(what string) string {
 		if what != "change" {
 			t.Errorf("nobody can %s", what)
-			return
+			return "unknown"
 		}
 		people["ada"].applies(t, text+"# and somebody else was here\nretention: { recordings: 3000d }\n")
+		return "done"
 	})
+}
+
+// TestConsoleStates walks every page of the console through what can become of it.
+func TestConsoleStates(t *testing.T) {
+	needBrowser(t)
+	g, people, _ := office(t, "state")
+	ctx := context.Background()
+	for _, role := range []string{"shop/mender", "shop/reader"} { // one waits, one lives
+		if _, err := people["w1"].Ask(ctx, client.Ask{Role: role, Resource: "shop-db", For: "20m", Reason: "to have something to look at"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := people["lea"].Ask(ctx, client.Ask{Role: "shop/reader", Resource: "shop-db", For: "20m", Reason: "one's own"}); err != nil {
+		t.Fatal(err)
+	}
+	browse(t, g, "states.mjs", map[string]any{
+		"people": map[string]any{"ada": signsIn("ada", "Ada"), "lea": signsIn("lea", "Lea Lead")}, "pictures": os.Getenv("CURFEW_SHOTS") != "" && !testing.Short(),
+	}, func(what string) string { t.Errorf("nobody can %s", what); return "unknown" })
 }
