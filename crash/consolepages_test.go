@@ -65,7 +65,8 @@ func TestConsoleConfiguration(t *testing.T) {
 // TestConsoleStates walks every page of the console through what can become of it.
 func TestConsoleStates(t *testing.T) {
 	needBrowser(t)
-	g, people, _ := office(t, "state")
+	g, people, text := office(t, "state")
+	people["ada"].applies(t, strings.Replace(text, "        not: requester\n", "        not: requester\n    risk: high\n    when: { hours: \"Mon-Sun 00:30-23:30 UTC\" }\n", 1))
 	ctx := context.Background()
 	for _, role := range []string{"shop/mender", "shop/reader"} { // one waits, one lives
 		if _, err := people["w1"].Ask(ctx, client.Ask{Role: role, Resource: "shop-db", For: "20m", Reason: "to have something to look at"}); err != nil {
