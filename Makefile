@@ -68,7 +68,7 @@ bench:
 	@scripts/need-haproxy || true
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
-soak: need-postgres need-mariadb need-ssh need-tools
+soak: need-postgres need-mariadb need-ssh need-tools need-web
 	@$(GO) test -tags soak -timeout 3h ./...
 
 clean:

@@ -29,6 +29,12 @@ func needBrowser(t *testing.T) string {
 // fault that it finds. What it asks of this process is done by do.
 func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string)) {
 	t.Helper()
+	browseFor(t, g, 5*time.Minute, script, given, do)
+}
+
+// browseFor is browse for a script that may take so long.
+func browseFor(t *testing.T, g *gateway, most time.Duration, script string, given map[string]any, do func(what string)) {
+	t.Helper()
 	modules := needBrowser(t)
 	all := map[string]any{"base": g.said["console"], "chromium": chromium(t), "modules": modules, "shots": shots(t)}
 	maps.Copy(all, given)
@@ -46,7 +52,7 @@ func browse(t *testing.T, g *gateway, script string, given map[string]any, do fu
 	cmd.Stdout = said
 	c := launch(t, cmd)
 	go func() { <-c.gone; _ = said.Close() }()
-	late := time.AfterFunc(5*time.Minute, func() { c.end(syscall.SIGKILL) })
+	late := time.AfterFunc(most, func() { c.end(syscall.SIGKILL) })
 	defer late.Stop()
 	well := false
 	lines := bufio.NewScanner(out)
