@@ -29,6 +29,28 @@ export function useLink(): Link {
 export const lastKnown = (): number => since;
 
 /**
+ * Looks again at a topic. While one look is under way the next one waits for its end, and one is
+ * enough for all that happens meanwhile: a page before a busy gateway shows the newest that it
+ * has read, and does not begin to read again and again.
+ */
+function looker(client: QueryClient): (topic: string) => void {
+  const looking = new Set<string>();
+  const again = new Set<string>();
+  const look = (topic: string): void => {
+    if (looking.has(topic)) {
+      again.add(topic);
+      return;
+    }
+    looking.add(topic);
+    void client.invalidateQueries({ queryKey: [topic] }).finally(() => {
+      looking.delete(topic);
+      if (again.delete(topic)) look(topic);
+    });
+  };
+  return look;
+}
+
+/**
  * Follows the feed and looks again at what it names. After a break it is taken up
  * where it broke, and everything is looked at once more: nothing is missed.
  */
@@ -41,6 +63,7 @@ export function follow(client: QueryClient): () => void {
 
   const open = (): void => {
     const es = new EventSource(address("/feed", { after: after || undefined }));
+    const look = looker(client);
     source = es;
     es.onopen = () => {
       // What was read before the feed began may have changed before it did.
@@ -51,7 +74,7 @@ export function follow(client: QueryClient): () => void {
     es.addEventListener("hint", (e) => {
       const hint = JSON.parse((e as MessageEvent<string>).data) as { position: number; topics: string[] };
       after = Math.max(after, hint.position);
-      for (const topic of hint.topics) void client.invalidateQueries({ queryKey: [topic] });
+      for (const topic of hint.topics) look(topic);
     });
     es.onerror = () => {
       es.close();
