@@ -11,4 +11,4 @@ const killCount = 100
 const trafficFor = 15 * time.Second
 
 // consoleFor is how long `make test` keeps the console open before a steady feed.
-const consoleFor = 15 * time.Second
+const consoleFor = 5 * time.Second

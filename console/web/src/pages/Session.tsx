@@ -196,7 +196,7 @@ function Said({ line: { item: i, outcome: o, results } }: { line: Line }) {
       <span className="num muted said-at">{seconds(i.at)}</span>
       <div className="said-what">
         {i.kind !== "statement" ? <Badge tone={bad ? "bad" : i.kind === "held" ? "lamp" : "plain"}>{i.kind}</Badge> : null}
-        {i.text ? <pre className={i.kind === "notice" ? "muted" : undefined}>{plain(i.text)}</pre> : null}
+        {i.text ? <pre className={i.kind === "notice" ? "muted" : undefined} tabIndex={i.text.length > 300 || i.text.split("\n", 12).length > 11 ? 0 : undefined}>{plain(i.text)}</pre> : null}
         {i.values?.length ? <p className="small muted">{i.values.map((v) => (v.null ? "NULL" : v.binary ? `(${count(v.cut ?? v.text?.length ?? 0, "byte")})` : plain(v.text ?? ""))).join(", ")}</p> : null}
         {i.error ? <p className="said-bad">{plain(i.error)} {i.code ? <code>{i.code}</code> : null}</p> : null}
         {o?.error ? <p className="said-bad">{plain(o.error)} {o.code ? <code>{o.code}</code> : null}</p> : null}

@@ -56,7 +56,7 @@ export default function Player({ session, items, from }: { session: string; item
   useEffect(() => {
     if (!box.current) return;
     const at = start.current;
-    const p = create({ data: tape, parser: (data) => data as Cast }, box.current, { speed, fit: "width", controls: true, preload: true, startAt: at, poster: `npt:${at}`, terminalFontFamily: "IBM Plex Mono, monospace" });
+    const p = create({ data: tape, parser: (data) => ({ ...(data as Cast), events: (data as Cast).events.map(([at, kind, text]): RecordingEvent => [at * 1000, kind, text]) }) }, box.current, { speed, fit: "width", controls: true, preload: true, startAt: at, poster: `npt:${at}`, terminalFontFamily: "IBM Plex Mono, monospace" });
     player.current = p;
     const was = playing.current;
     p.addEventListener("playing", () => { playing.current = true; });
@@ -96,7 +96,7 @@ export default function Player({ session, items, from }: { session: string; item
       setFault(null);
       const r = await get<Schemas["Hits"]>("/sessions/search", { words, session });
       const one = r.items?.[0];
-      const hits = (one?.items ?? []).filter((x) => programs.some((p) => p.ref === x.ref)).map((x) => ({ number: x.number, ref: x.ref ?? 0, at: Date.parse(x.at), text: x.text ?? "" }));
+      const hits = (one?.items ?? []).filter((x) => x.kind === "output" && programs.some((p) => p.ref === x.ref)).map((x) => ({ number: x.number, ref: x.ref ?? 0, at: Date.parse(x.at), text: x.text ?? "" }));
       setFound({ hits, more: !!one?.more });
       jump(hits, 0);
     } catch (e) {
