@@ -50,6 +50,7 @@ type pageVitals struct{ Heap, Nodes, Listeners float64 }
 // gateway hold does not grow. CURFEW_CONSOLE_FOR says how long, where the usual is not long enough.
 func TestConsoleStaysFlat(t *testing.T) {
 	needBrowser(t)
+	together(t)
 	long, every := consoleFor, 30*time.Second
 	if text := os.Getenv("CURFEW_CONSOLE_FOR"); text != "" {
 		var err error

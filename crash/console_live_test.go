@@ -84,6 +84,7 @@ func (g *gateway) visits(who person, path string) {
 // evidence, the access map, the audit log; before sessions whose every text is hostile.
 func TestConsoleLive(t *testing.T) {
 	needBrowser(t)
+	together(t)
 	pg := shop(t)
 	g := newGateway(t, "seen", loginOf(pg))
 	text := strings.Replace(audited(configurationOf(pg)), "\ngroups:\n  workers: [", "  eve@shop.example: { name: \"Eve <b>X</b>\" }\n\ngroups:\n  workers: [eve@shop.example, ", 1)

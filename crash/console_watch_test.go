@@ -35,6 +35,7 @@ func (p printed) rate() float64 { return p.n / p.took.Seconds() }
 // and has more of them.
 func TestConsoleWatch(t *testing.T) {
 	needBrowser(t)
+	together(t)
 	long, which := 2*time.Second, []string{"ssh", "statements"}
 	if text := os.Getenv("CURFEW_WATCH_FOR"); text != "" {
 		var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -76,24 +75,4 @@ func (g *gateway) atHost(who person, version string) *ssh.Client {
 	}
 	g.t.Cleanup(func() { _ = c.Close() })
 	return c
-}
-
-// onTerminal starts a command on a terminal of 100 columns and 30 rows.
-func onTerminal(t *testing.T, c *ssh.Client, command string) (s *ssh.Session, out func(p []byte) (int, error)) {
-	t.Helper()
-	s, err := c.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.RequestPty("xterm-256color", 30, 100, ssh.TerminalModes{}); err != nil {
-		t.Fatal(err)
-	}
-	r, err := s.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(command); err != nil {
-		t.Fatal(err)
-	}
-	return s, r.Read
 }

@@ -28,10 +28,15 @@ export function useLink(): Link {
 /** When it was last known to be. */
 export const lastKnown = (): number => since;
 
+/** Reading takes at most a fourth of the time, and what is shown is never older than this, in ms. */
+const share = 3;
+const oldest = 2000;
+
 /**
- * Looks again at a topic. While one look is under way the next one waits for its end, and one is
- * enough for all that happens meanwhile: a page before a busy gateway shows the newest that it
- * has read, and does not begin to read again and again.
+ * Looks again at a topic: at once, where nothing has happened to it for a moment. While one look is
+ * under way, and three times as long, the next one waits, and one is enough for all that happens
+ * meanwhile. So a page before a busy gateway shows the newest, and neither begins to read again and
+ * again nor keeps the gateway busy.
  */
 function looker(client: QueryClient): (topic: string) => void {
   const looking = new Set<string>();
@@ -42,9 +47,12 @@ function looker(client: QueryClient): (topic: string) => void {
       return;
     }
     looking.add(topic);
+    const began = performance.now();
     void client.invalidateQueries({ queryKey: [topic] }).finally(() => {
-      looking.delete(topic);
-      if (again.delete(topic)) look(topic);
+      setTimeout(() => {
+        looking.delete(topic);
+        if (again.delete(topic)) look(topic);
+      }, Math.min(oldest, share * (performance.now() - began)));
     });
   };
   return look;

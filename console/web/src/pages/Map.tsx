@@ -80,7 +80,7 @@ function Tabs({ graph, set, list, drawing }: { graph: boolean; set: (graph: bool
   };
   return (
     <>
-      <div className="segments tabs" role="tablist" aria-label="How it is shown" onKeyDown={keys}>
+      <div className="segments map-tabs" role="tablist" aria-label="How it is shown" onKeyDown={keys}>
         {([["list", "Table"], ["graph", "Graph"]] as const).map(([of, text]) => (
           <button type="button" role="tab" key={of} id={`${id}-${of}`} className="segment-button" aria-selected={graph === (of === "graph")} aria-controls={`${id}-panel`} tabIndex={graph === (of === "graph") ? 0 : -1} onClick={() => set(of === "graph")}>{text}</button>
         ))}
