@@ -83,6 +83,8 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
   const [peeks, set] = useState<Map<string, Peek>>(new Map());
   const streams = useRef<{ source: EventSource; of: string[] }[]>([]);
   const key = [...sessions].sort().join(" ");
+  const shown = useRef(new Set<string>());
+  shown.current = new Set(sessions);
   useEffect(() => {
     const wanted = key ? key.split(" ") : [];
     const timer = setTimeout(() => {
@@ -93,7 +95,6 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
       if (again) {
         for (const s of streams.current) s.source.close();
         streams.current = [];
-        set((m) => new Map([...m].filter(([id]) => wanted.includes(id))));
       }
       const of = again ? wanted : fresh;
       const source = new EventSource(`${address("/peek")}?${of.map((s) => `session=${encodeURIComponent(s)}`).join("&")}`);
@@ -103,7 +104,7 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
       };
       source.addEventListener("peek", (e) => {
         const p = JSON.parse((e as MessageEvent<string>).data) as Peek;
-        set((m) => new Map(m).set(p.session, p));
+        set((m) => new Map([...m].filter(([id]) => shown.current.has(id))).set(p.session, p));
       });
       source.addEventListener("end", ends);
       source.onerror = () => { if (source.readyState === EventSource.CLOSED) ends(); };
