@@ -14,6 +14,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/history"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -92,6 +93,29 @@ func TestTheFeedIsTakenUpWhereItBroke(t *testing.T) {
 	r := o.stream("mallory", "/api/v1/feed?after="+url.QueryEscape(itoa(before)))
 	time.Sleep(time.Second)
 	if got := hints(t, r.stop()); !slices.Contains(got, "workflows") {
+		t.Errorf("it was told of %v", got)
+	}
+}
+
+// lagging are lists that say they hold one event less than the ledger.
+type lagging struct{ history.Store }
+
+func (l lagging) Position() uint64 { return l.Store.Position() - 1 }
+
+// A page that reads lists which lag, as it begins to follow, is told of what they lacked.
+func TestTheFeedTellsWhatTheListsLackedWhenItBegan(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	r, err := o.access.Do(ctx, access.OpenWorkflow{ID: "INC-9", Kind: curfew.Incident, By: o.who["dana"]})
+	must(t, err)
+	history.Reach(ctx, o.server.parts.History, r.Position, time.Minute)
+	whole := o.server.parts.History
+	o.server.parts.History = lagging{whole}
+	f := o.stream("mallory", "/api/v1/feed")
+	time.Sleep(1500 * time.Millisecond)
+	got := hints(t, f.stop())
+	o.server.parts.History = whole
+	if !slices.Contains(got, "workflows") {
 		t.Errorf("it was told of %v", got)
 	}
 }

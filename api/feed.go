@@ -71,8 +71,16 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	after, now := max(in.After, in.LastID), uint64(0)
 	s.parts.Access.View(func(st *access.State) { now = st.Size })
 	missed := after > now || after != 0 && now-after > mostMissed
+	if missed {
+		s.caughtUp(ctx, now)
+	}
 	if missed || after == 0 {
+		// What the lists do not hold yet is told of when they do: a page that reads them as it
+		// begins to follow may have read them too early.
 		after = now
+		if at := s.parts.History.Position(); at < now && now-at <= mostMissed {
+			after = at
+		}
 	}
 	done, err := s.follows(c.who, 1)
 	if err != nil {
