@@ -18,7 +18,7 @@ import (
 const (
 	batchItems = 2000
 	batchBytes = 4 << 20
-	pastItems  = 20_000
+	pastItems  = 5_000
 	// behindBy is how far behind an item is that was recorded before the watch caught up.
 	behindBy = 2 * time.Second
 )

@@ -16,7 +16,7 @@ export type Tape = { items: Numbered[]; screen: Screen | null; over: boolean; fa
 const empty: Tape = { items: [], screen: null, over: false, fault: "", left: 0, broken: false };
 
 /** The most that one page holds; what came before is counted, and in the transcript. */
-const most = 20_000;
+const most = 5_000;
 const mostText = 24 << 20;
 
 const sizeOf = (it: Item): number => (it.text?.length ?? 0) + (it.table ? 200 * it.table.length : 0) + 200;
