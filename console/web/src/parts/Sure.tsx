@@ -1,4 +1,4 @@
-import { useState, type FormEvent, type ReactNode } from "react";
+import { useRef, useState, type FormEvent, type ReactNode } from "react";
 import { useMe } from "../api/queries";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
@@ -29,6 +29,7 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
   const [phrase, setPhrase] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
+  const under = useRef(false); // two clicks in one moment are one
   const close = (): void => {
     setWhy("");
     setPhrase("");
@@ -37,9 +38,12 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
   };
   const submit = (e: FormEvent): void => {
     e.preventDefault();
+    if (under.current) return;
+    under.current = true;
     setBusy(true);
     setError(null);
     run({ why, passphrase: phrase }).then(close, setError).finally(() => {
+      under.current = false;
       setBusy(false);
       setPhrase("");
     });
