@@ -200,3 +200,48 @@ func TestATouchProvesOneThing(t *testing.T) {
 	_, err = w.access.Do(t.Context(), remove)
 	w.rule(err, "passkey.changed")
 }
+
+// Whoever has got hold of the address that the console had before signs nobody in, and
+// has nobody decide: what was made there does not count here.
+func TestAPasskeyOfAnotherConsoleDoesNotCount(t *testing.T) {
+	w, a := enrolled(t)
+	remove := access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root}
+	before, err := w.id.AskTouch(w.root, remove)
+	w.ok(err)
+	proof, err := w.id.AskProof(w.root, "/people/invite", []byte("of eve@acme.io"))
+	w.ok(err)
+
+	w.id.At("https://curfew.acme.io")
+	ask, err := w.id.AskSignIn()
+	w.ok(err)
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)))
+	w.rule(err, string(curfew.NotSignedIn))
+	_, err = w.id.AskTouch(w.root, remove)
+	w.rule(err, "passkey.unknown")
+	_, err = w.id.AskProof(w.root, "/people/invite", []byte("of eve@acme.io"))
+	w.rule(err, "passkey.unknown")
+	_, err = w.id.Touch(w.root, before.Ticket, said(a.Touch(before.Record)))
+	w.rule(err, "passkey.unknown")
+	w.rule(w.id.ProveByTouch(w.root, "/people/invite", []byte("of eve@acme.io"), proof.Ticket, said(a.Touch(proof.Record))), "passkey.unknown")
+	w.rule(w.id.Prove(t.Context(), w.root, phrase), "passkey.needed") // nor does the passphrase count again
+	m, err := w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.ok(err)
+	made := passkeytest.New(w.root, "https://curfew.acme.io")
+	client, attestation := made.Make(m.Challenge)
+	add, err := w.id.Made(w.root, m.Ticket, client, attestation)
+	w.ok(err)
+	_, err = w.access.Do(t.Context(), add)
+	w.rule(err, "passkey.needed") // nor is another one the first
+}
+
+func TestARecordSignsNobodyInAtAnotherStart(t *testing.T) {
+	w, a := enrolled(t)
+	ask, err := w.id.AskSignIn()
+	w.ok(err)
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)))
+	w.ok(err)
+	again := New(w.id.parts) // which records signed somebody in is in memory
+	again.At(console)
+	_, err = again.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)))
+	w.rule(err, string(curfew.NotSignedIn))
+}
