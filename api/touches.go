@@ -269,7 +269,9 @@ func (s *Server) touch(ctx context.Context, c caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.touched(ctx, c, x, ticket, said(in.Body))
+	// Whoever closes the page now does not have it end half way, with whoever asked told
+	// that nothing was done.
+	result, err := s.touched(context.WithoutCancel(ctx), c, x, ticket, said(in.Body))
 	s.touches.mu.Lock()
 	x.running = false
 	switch rule := ruleOf(err); {
