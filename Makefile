@@ -8,7 +8,7 @@ SHELL := bash
 GO ?= go
 BIN := bin
 
-.PHONY: all build console check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb demo-mariadb need-ssh need-tools
+.PHONY: all build console check fmt vet lint house unit test demo bench soak clean need-postgres need-mariadb demo-mariadb need-ssh need-tools need-web
 
 all: build
 
@@ -60,6 +60,9 @@ need-ssh:
 need-tools:
 	@scripts/need-tools
 
+need-web:
+	@scripts/need-web
+
 # --- the console's build, which is committed: the only thing that needs Node ---
 console:
 	@scripts/console
@@ -68,8 +71,8 @@ bench:
 	@scripts/need-haproxy || true
 	@$(GO) test ./bench -run '^$$' -bench . -benchtime $${BENCHTIME:-1s} -count $${COUNT:-3} -timeout 30m
 
-soak: need-postgres need-mariadb need-ssh need-tools
-	@$(GO) test -tags soak -timeout 3h ./...
+soak: need-postgres need-mariadb need-ssh need-tools need-web
+	@CURFEW_BROWSER=$(CURDIR)/$(BIN)/browse $(GO) test -tags soak -timeout 4h ./...
 
 clean:
 	rm -rf $(BIN)

@@ -22,6 +22,7 @@ import (
 	"github.com/curfewhq/curfew/engine"
 	"github.com/curfewhq/curfew/history"
 	"github.com/curfewhq/curfew/identity"
+	"github.com/curfewhq/curfew/ledger"
 	"github.com/curfewhq/curfew/record"
 	"github.com/curfewhq/curfew/session"
 	"github.com/curfewhq/curfew/shelf"
@@ -53,7 +54,9 @@ type Parts struct {
 	// Held is what a statement says that waits for a release; nil: none ever does.
 	Held func(curfew.StatementID) (session.Held, bool)
 	// Export writes the ledger for offline verification.
-	Export  func(context.Context, io.Writer) error
+	Export func(context.Context, io.Writer) error
+	// Verify checks the whole ledger, as it is now, against its signed heads and the laws.
+	Verify  func(context.Context) (ledger.Report, error)
 	Version string
 	Log     *slog.Logger
 }
@@ -77,6 +80,7 @@ type Server struct {
 
 	streamsMu sync.Mutex
 	streams   map[curfew.Principal]int // guarded by streamsMu; that somebody follows
+	watched   map[watching]*watch      // guarded by streamsMu; that are open, or were a moment ago
 }
 
 // Level says who may use a route at all; what they may see or do with it is the route's.
@@ -119,7 +123,7 @@ func New(p Parts) *Server {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching), slowest: slowest, streams: map[curfew.Principal]int{}}
+	s := &Server{parts: p, mux: http.NewServeMux(), reading: make(chan struct{}, searching), slowest: slowest, streams: map[curfew.Principal]int{}, watched: map[watching]*watch{}}
 	cfg := huma.DefaultConfig("Curfew", p.Version)
 	cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", nil
 	cfg.OpenAPIPath = client.Base + "/openapi"
@@ -147,7 +151,7 @@ func New(p Parts) *Server {
 	s.passkeyRoutes()
 	s.touchRoutes()
 	s.plainRoutes()
-	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint](), reflect.TypeFor[client.Peek]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[client.Item](), reflect.TypeFor[client.Screen](), reflect.TypeFor[client.Hint](), reflect.TypeFor[client.Peek](), reflect.TypeFor[client.Batch]()} {
 		s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name()) // what streams carry is described too
 	}
 	return s

@@ -91,6 +91,9 @@ func newOffice(t *testing.T) *office {
 			return session.Held{Statement: id, Text: "DROP TABLE canary", Values: []record.Value{{Text: "canary-value"}}}, id == aliceStatement
 		},
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, l) },
+		Verify: func(ctx context.Context) (ledger.Report, error) {
+			return ledger.Verify(ctx, ledger.Live(l), ledger.Checks{Law: access.NewLaws().Check})
+		},
 	})
 	o.people(ctx)
 	o.configure(ctx)
@@ -338,6 +341,7 @@ func matrix() map[string]struct{ body, who string } {
 		"GET /api/v1/audit":                    {"", "tom otto root"},
 		"GET /api/v1/events":                   {"", "tom otto root"},
 		"GET /api/v1/ledger/head":              {"", "tom otto root"},
+		"GET /api/v1/ledger/check":             {"", "tom otto root"},
 		"GET /api/v1/ledger/export":            {"", "tom otto root"},
 		"GET /api/v1/doctor":                   {"", "otto root"},
 		"GET /api/v1/resources/{name}/setup":   {"", "otto root"},

@@ -23,6 +23,7 @@ func (s *Server) operateRoutes() {
 	add(s, Viewer, http.MethodGet, "/audit", "List what was decided, newest first", s.audit)
 	add(s, Viewer, http.MethodGet, "/events", "Follow what is decided (Server-Sent Events, resumed by Last-Event-ID)", s.events)
 	add(s, Viewer, http.MethodGet, "/ledger/head", "The newest signed tree head", s.ledgerHead)
+	add(s, Viewer, http.MethodGet, "/ledger/check", "Verify the whole ledger, as the gateway reads it now", s.checkLedger)
 	add(s, Viewer, http.MethodGet, "/ledger/export", "The ledger, for offline verification", s.export)
 	add(s, Admin, http.MethodGet, "/doctor", "Check ports, clock, disk and every resource", s.doctor)
 	add(s, Admin, http.MethodGet, "/resources/{name}/setup", "What the owner of a target runs once, so that the gateway's login there needs no rights of its own", s.setup)
@@ -126,6 +127,22 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 func (s *Server) ledgerHead(context.Context, caller, *struct{}) (*body[client.Head], error) {
 	h := s.parts.Access.Ledger().Head()
 	return &body[client.Head]{client.Head{Size: h.Size, Time: h.Time, Note: string(h.Note)}}, nil
+}
+
+// checkLedger is what curfew ledger verify does, done by the gateway itself: somebody who
+// does not trust it exports the ledger and checks that.
+func (s *Server) checkLedger(ctx context.Context, c caller, _ *struct{}) (*body[client.Chain], error) {
+	done, err := s.busy(ctx, c.who)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	began := time.Now()
+	r, err := s.parts.Verify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &body[client.Chain]{client.Chain{OK: r.OK, Events: r.Events, Heads: r.Heads, Last: r.Last, Problem: r.Problem, Took: time.Since(began).String()}}, nil
 }
 
 func (s *Server) export(context.Context, caller, *struct{}) (*huma.StreamResponse, error) {

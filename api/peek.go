@@ -32,15 +32,17 @@ type peeking struct {
 	id curfew.SessionID
 
 	mu      sync.Mutex
-	screens terminals // guarded by mu
-	lines   []string  // guarded by mu
-	changed bool      // guarded by mu
-	over    bool      // guarded by mu
+	screens terminals   // guarded by mu
+	lines   []string    // guarded by mu
+	sum     client.Peek // guarded by mu; what the statements came to
+	changed bool        // guarded by mu
+	over    bool        // guarded by mu
 }
 
 func (p *peeking) take(it client.Item) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.count(it)
 	if p.screens.take(it) {
 		p.changed = true
 		return
@@ -60,6 +62,27 @@ func (p *peeking) take(it client.Item) {
 	}
 }
 
+// count adds up what the caller is shown: where they may not see rows, there are none.
+func (p *peeking) count(it client.Item) {
+	switch record.Kind(it.Kind) {
+	case record.Statement:
+		p.sum.Statements++
+	case record.Refused:
+		p.sum.Refused++
+	case record.Outcome:
+		if it.Rows == 0 {
+			return
+		}
+		switch verb, _, _ := strings.Cut(it.Tag, " "); verb {
+		case "INSERT", "UPDATE", "DELETE", "MERGE":
+			p.sum.Changed += it.Rows
+		default:
+			p.sum.Read += it.Rows
+		}
+		p.changed = true
+	}
+}
+
 // news is what has changed since it was last asked.
 func (p *peeking) news() (client.Peek, bool) {
 	p.mu.Lock()
@@ -68,7 +91,8 @@ func (p *peeking) news() (client.Peek, bool) {
 		return client.Peek{}, false
 	}
 	p.changed = false
-	out := client.Peek{Session: string(p.id), Over: p.over}
+	out := p.sum
+	out.Session, out.Over = string(p.id), p.over
 	if f, ok := p.screens.frame(); ok {
 		out.Screen = &f
 	} else {

@@ -35,8 +35,8 @@ type terminals struct {
 	sizes map[uint64][2]int // of those that were forgotten and may print again; the engine bounds them
 }
 
-// Bounds of how many programs' screens are kept at the same time: one is a megabyte at
-// most, and only the one that printed last is shown.
+// Bounds of how many programs' screens are kept at the same time: one is two and a half
+// megabytes at most, and only the one that printed last is shown.
 const (
 	mostScreens = 8
 	peekScreens = 2 // of each of several sessions
@@ -62,7 +62,6 @@ func (t *terminals) take(it client.Item) bool {
 		if sc := t.all[it.Ref]; sc != nil {
 			t.front(it.Ref)
 			sc.Write(it.Text)
-			_, _ = sc.Done(), sc.Left() // what scrolled away is not shown
 			return true
 		}
 	case record.Outcome:
@@ -95,7 +94,7 @@ func (t *terminals) resize(it client.Item) bool {
 // that was silent for longest makes room.
 func (t *terminals) show(ref uint64, columns, rows int) {
 	t.front(ref)
-	t.all[ref] = screen.New(columns, rows)
+	t.all[ref] = screen.Live(columns, rows)
 	delete(t.sizes, ref)
 	for len(t.all) > t.most {
 		oldest := t.order[0]
@@ -131,7 +130,27 @@ func (t *terminals) frame() (client.Screen, bool) {
 		return client.Screen{}, false
 	}
 	columns, rows := sc.Size()
-	return client.Screen{Columns: columns, Rows: rows, Lines: sc.Lines(), Ref: t.last}, true
+	return client.Screen{Columns: columns, Rows: rows, Lines: sc.Lines(), Runs: runs(sc.Runs()), Ref: t.last}, true
+}
+
+// runs are the coloured lines of a screen; nil if there are none.
+func runs(rows [][]screen.Run) (out [][]client.Run) {
+	for i, row := range rows {
+		if row == nil {
+			continue
+		}
+		for len(out) <= i {
+			out = append(out, nil)
+		}
+		for _, r := range row {
+			p := r.Pen
+			out[i] = append(out[i], client.Run{
+				Text: r.Text, Ink: p.Ink(), Paper: p.Paper(), Bold: p.Has(screen.Bold), Dim: p.Has(screen.Dim), Italic: p.Has(screen.Italic),
+				Underline: p.Has(screen.Underline), Inverse: p.Has(screen.Inverse), Strike: p.Has(screen.Strike),
+			})
+		}
+	}
+	return out
 }
 
 // screen is for those who may see what was said: a screen has no shape without it.

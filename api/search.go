@@ -23,6 +23,7 @@ const (
 	searchTime  = 10 * time.Second // after which no further recording is opened
 	searchHits  = 20               // sessions in an answer, where the caller says nothing
 	hitItems    = 5                // items shown of a session
+	oneItems    = 200              // items shown where one session is searched
 	hitText     = 2000             // bytes shown of a text
 	hitValues   = 20               // values shown of an item, or of a row
 	hitRows     = 5                // rows shown of a result
@@ -53,6 +54,7 @@ func (s *Server) search(ctx context.Context, c caller, in *struct {
 	Words    string    `query:"words" required:"true" maxLength:"1000" doc:"All of them in one item; refund* is whatever begins with refund"`
 	Person   string    `query:"person" doc:"By address or name; me: the caller"`
 	Resource string    `query:"resource"`
+	Session  string    `query:"session" doc:"This one alone"`
 	Since    time.Time `query:"since" doc:"Sessions opened then or later"`
 	Until    time.Time `query:"until" doc:"Sessions opened before"`
 	Before   uint64    `query:"before" doc:"Search on before this position"`
@@ -72,19 +74,33 @@ func (s *Server) search(ctx context.Context, c caller, in *struct {
 			return nil, err
 		}
 	}
+	var one *history.Session
+	if in.Session != "" {
+		row, err := s.findRecording(ctx, c, in.Session)
+		if err != nil {
+			return nil, err
+		}
+		one = &row
+	}
 	done, err := s.busy(ctx, c.who)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	x := searchRun{
-		server: s, caller: c, query: q, filter: f, until: time.Now().Add(searchTime), most: in.Limit,
+		server: s, caller: c, query: q, filter: f, until: time.Now().Add(searchTime), most: in.Limit, each: hitItems,
 		out: client.Hits{Items: []client.Hit{}, Position: at, Behind: behind},
 	}
 	if x.most <= 0 {
 		x.most = searchHits
 	}
-	if err := x.run(ctx); err != nil {
+	if one != nil {
+		x.each = oneItems
+		err = x.session(ctx, *one)
+	} else {
+		err = x.run(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// It is written down before anything is shown. The words are not: they may be a secret.
@@ -104,7 +120,8 @@ type searchRun struct {
 	query  record.Query
 	filter history.Filter
 	until  time.Time
-	most   int
+	most   int // sessions
+	each   int // items of one
 	out    client.Hits
 	shown  []curfew.SessionID
 }
@@ -199,7 +216,7 @@ func (x *searchRun) read(ctx context.Context, row history.Session, hit *client.H
 			}
 		}
 		if x.query.Matches(&it) {
-			if len(hit.Items) == hitItems {
+			if len(hit.Items) == x.each {
 				hit.More = true
 				return nil
 			}

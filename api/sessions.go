@@ -81,13 +81,21 @@ func (s *Server) findSession(ctx context.Context, c caller, id string) (history.
 
 func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
 	ListIn
-	Grant string `query:"grant"`
+	Grant  string    `query:"grant"`
+	Person string    `query:"person" doc:"By address or name"`
+	Since  time.Time `query:"since" doc:"Opened then or later"`
+	Until  time.Time `query:"until" doc:"Opened before"`
 }) (*body[client.List[client.Session]], error) {
 	at, behind := s.caughtUp(ctx, in.Position)
 	f := in.filter()
-	f.Grant = curfew.GrantID(in.Grant)
+	f.Grant, f.From, f.To = curfew.GrantID(in.Grant), in.Since, in.Until
 	if in.Scope != "all" {
 		f.Principal = c.who
+	} else if in.Person != "" {
+		var err error
+		if f.Principal, err = s.findPerson(ctx, in.Person); err != nil {
+			return nil, err
+		}
 	}
 	found, err := s.parts.History.Sessions(ctx, f)
 	if err != nil {
@@ -166,14 +174,20 @@ func (s *Server) open(ctx context.Context, c caller, id, how string) (record.Rea
 		return nil, nil, err
 	}
 	shape := s.shapeFor(ctx, c, x)
-	_, err = s.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: x.Session, By: c.who, How: how}})
+	first, done := s.watches(c.who, x.Session, how)
+	if first {
+		_, err = s.parts.Access.Do(ctx, access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: x.Session, By: c.who, How: how}})
+	}
 	if err != nil {
+		done(false)
 		return nil, nil, err
 	}
-	r, err := s.parts.Record.Read(x.Session)
+	opened, err := s.parts.Record.Read(x.Session)
 	if err != nil {
+		done(first)
 		return nil, nil, err
 	}
+	r := &watched{opened, func() { done(true) }}
 	asked := time.Now()
 	return r, func(it record.Item) client.Item {
 		if time.Since(asked) >= admitEvery { // what one may see may end while one watches
@@ -276,7 +290,9 @@ func (s *Server) transcript(ctx context.Context, c caller, in *IDIn) (*huma.Stre
 
 func (s *Server) watch(ctx context.Context, c caller, in *struct {
 	IDIn
-	Skip string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
+	Skip   string `query:"skip" enum:"output" doc:"Leave out what programs have shown: the screen of a session says it in less"`
+	Gather bool   `query:"gather" doc:"For a page: batches, four a second at most, of which each has the newest screen instead of what programs have shown"`
+	After  int    `query:"after" minimum:"0" doc:"Where it gathers: the number of the last item that is known already"`
 }) (*huma.StreamResponse, error) {
 	done, err := s.follows(c.who, 1)
 	if err != nil {
@@ -288,6 +304,9 @@ func (s *Server) watch(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	still := s.still(ctx, SignedIn, curfew.SessionID(in.ID))
+	if in.Gather {
+		return s.batches(ctx, gathering{caller: c, id: in.ID, reader: r, show: show, still: still, after: in.After, done: done})
+	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		defer func() { _ = r.Close() }()

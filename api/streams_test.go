@@ -57,7 +57,7 @@ func TestABrowsersStreamEndsWithItsSignIn(t *testing.T) {
 
 // Who may know of a session no longer follows it no longer, not even its shape.
 func TestAWatchEndsWithTheRightToIt(t *testing.T) {
-	for _, path := range []string{"/api/v1/sessions/%s/watch", "/api/v1/peek?session=%s"} {
+	for _, path := range []string{"/api/v1/sessions/%s/watch", "/api/v1/sessions/%s/watch?gather=true", "/api/v1/peek?session=%s"} {
 		o := newOffice(t)
 		id, w := o.said("alice", true, "SELECT 1")
 		r := o.stream("tom", fmt.Sprintf(path, id))

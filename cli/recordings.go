@@ -37,6 +37,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&in.Person, "person", "", "in sessions of this person; me: of yours")
 	f.StringVar(&in.Resource, "resource", "", "in sessions on this resource")
+	f.StringVar(&in.Session, "session", "", "in this session alone")
 	f.StringVar(&since, "since", "", "in sessions opened then or later")
 	f.StringVar(&until, "until", "", "in sessions opened before")
 	f.IntVar(&in.Limit, "limit", 0, "at most this many sessions")

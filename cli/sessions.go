@@ -14,12 +14,23 @@ import (
 
 func (a *app) sessionsCommand() *cobra.Command {
 	var all, live bool
+	var since, until string
 	var in client.Listing
 	cmd := &cobra.Command{
 		Use: "sessions", Short: "Your sessions; --all: everybody's that you may see", Args: a.known,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if all {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if all || in.Person != "" {
 				in.Scope = "all"
+			}
+			if since != "" {
+				if in.Since, err = parseWhen(since, a.now(), true); err != nil {
+					return err
+				}
+			}
+			if until != "" {
+				if in.Until, err = parseWhen(until, a.now(), true); err != nil {
+					return err
+				}
 			}
 			return a.sessions(cmd.Context(), in, live)
 		},
@@ -28,6 +39,9 @@ func (a *app) sessionsCommand() *cobra.Command {
 	f.BoolVar(&all, "all", false, "all that you may see")
 	f.BoolVar(&live, "live", false, "only those that are live now")
 	f.StringVar(&in.Grant, "grant", "", "of this grant")
+	f.StringVar(&in.Person, "person", "", "of this person, as far as you may see them")
+	f.StringVar(&since, "since", "", "opened then or later")
+	f.StringVar(&until, "until", "", "opened before")
 	f.StringVar(&in.Resource, "on", "", "of this resource")
 	f.IntVar(&in.Limit, "limit", 0, "at most this many")
 	cmd.AddCommand(a.searchCommand(), a.exportSessionCommand(), a.castCommand(), a.verifySessionCommand(), a.holdRecordingCommand(), a.releaseRecordingCommand())

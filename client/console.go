@@ -94,13 +94,40 @@ type Screen struct {
 	Columns int      `json:"columns"`
 	Rows    int      `json:"rows"`
 	Lines   []string `json:"lines"`
+	Runs    [][]Run  `json:"runs,omitempty" doc:"The lines as they are coloured; null for one that is not. There may be more of them than lines: rows of blanks in a colour"`
 	Ref     uint64   `json:"ref" doc:"Of the program that shows it"`
 }
 
-// Peek is the newest of a session: what its terminal shows, or its last statements.
+// Run is a part of a line of a screen that is written in one way.
+type Run struct {
+	Text      string `json:"t"`
+	Ink       int    `json:"ink,omitempty" doc:"Its colour: 1 more than its number of xterm's 256; none: the usual one"`
+	Paper     int    `json:"paper,omitempty" doc:"The colour behind it, in the same way"`
+	Bold      bool   `json:"bold,omitempty"`
+	Dim       bool   `json:"dim,omitempty"`
+	Italic    bool   `json:"italic,omitempty"`
+	Underline bool   `json:"underline,omitempty"`
+	Inverse   bool   `json:"inverse,omitempty"`
+	Strike    bool   `json:"strike,omitempty"`
+}
+
+// Peek is the newest of a session: what its terminal shows, or its last statements, and what
+// they came to as far as the caller may see it.
 type Peek struct {
-	Session string   `json:"session"`
-	Screen  *Screen  `json:"screen,omitempty"`
-	Lines   []string `json:"lines,omitempty"`
-	Over    bool     `json:"over,omitempty"`
+	Session    string   `json:"session"`
+	Screen     *Screen  `json:"screen,omitempty"`
+	Lines      []string `json:"lines,omitempty"`
+	Statements int64    `json:"statements,omitempty"`
+	Refused    int64    `json:"refused,omitempty"`
+	Read       int64    `json:"read,omitempty" doc:"Rows"`
+	Changed    int64    `json:"changed,omitempty" doc:"Rows"`
+	Over       bool     `json:"over,omitempty"`
+}
+
+// Batch is what a watch that gathers has to say at once.
+type Batch struct {
+	Items   []Item  `json:"items"`
+	Numbers []int   `json:"numbers" doc:"Of the items, as they stand in the recording, from 1 on"`
+	Left    int     `json:"left,omitempty" doc:"How many were left out before them: they came faster than anybody reads"`
+	Screen  *Screen `json:"screen,omitempty" doc:"The newest of a terminal, where the caller may see it"`
 }

@@ -43,6 +43,16 @@ type Head struct {
 	Note string    `json:"note" doc:"C2SP tlog-checkpoint"`
 }
 
+// Chain is what verifying the whole ledger came to.
+type Chain struct {
+	OK      bool      `json:"ok"`
+	Events  uint64    `json:"events" doc:"That agree with the signed heads"`
+	Heads   uint64    `json:"heads"`
+	Last    time.Time `json:"last" doc:"Of the newest event"`
+	Problem string    `json:"problem,omitempty" doc:"What is wrong first"`
+	Took    string    `json:"took"`
+}
+
 // WhyQuery asks whether somebody can have a role.
 type WhyQuery struct {
 	Person, Role, Resource, For, Workflow string
@@ -105,6 +115,11 @@ func (c *Client) Audit(ctx context.Context, in Search) (List[Entry], error) {
 // LedgerHead is the newest signed tree head.
 func (c *Client) LedgerHead(ctx context.Context) (Head, error) {
 	return get[Head](ctx, c, "/ledger/head", nil)
+}
+
+// CheckLedger has the gateway verify its whole ledger.
+func (c *Client) CheckLedger(ctx context.Context) (Chain, error) {
+	return get[Chain](ctx, c, "/ledger/check", nil)
 }
 
 // Export copies the ledger to w, for offline verification.

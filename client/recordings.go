@@ -12,6 +12,7 @@ import (
 type WordSearch struct {
 	Words            string // all of them in one item; refund* is whatever begins with refund
 	Person, Resource string
+	Session          string    // this one alone
 	Since, Until     time.Time // of a session's opening
 	Before, Position uint64
 	Limit            int // sessions; 0: the gateway's own
@@ -22,6 +23,7 @@ func (c *Client) SearchSessions(ctx context.Context, in WordSearch) (Hits, error
 	q := url.Values{"words": {in.Words}}
 	set(q, "person", in.Person)
 	set(q, "resource", in.Resource)
+	set(q, "session", in.Session)
 	setTime(q, "since", in.Since)
 	setTime(q, "until", in.Until)
 	setNumber(q, "before", in.Before)

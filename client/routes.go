@@ -14,7 +14,10 @@ type Listing struct {
 	Scope    string // mine, review, all; "" is mine
 	Status   string
 	Resource string
-	Grant    string // of sessions only
+	Grant    string    // of sessions only
+	Person   string    // of sessions only, of all that one may see
+	Since    time.Time // of sessions only: of their opening
+	Until    time.Time
 	Before   uint64
 	Limit    int
 	Position uint64 // of the caller's last change; the list waits for it
@@ -45,6 +48,9 @@ func (l Listing) query() url.Values {
 	set(q, "status", l.Status)
 	set(q, "resource", l.Resource)
 	set(q, "grant", l.Grant)
+	set(q, "person", l.Person)
+	setTime(q, "since", l.Since)
+	setTime(q, "until", l.Until)
 	setNumber(q, "before", l.Before)
 	setNumber(q, "limit", uint64(max(l.Limit, 0)))
 	setNumber(q, "position", l.Position)

@@ -29,6 +29,17 @@ func needBrowser(t *testing.T) string {
 // fault that it finds. What it asks of this process is done by do, which answers in a line.
 func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string) string) {
 	t.Helper()
+	browseFor(t, g, 5*time.Minute, script, given, do)
+}
+
+// done is for a script that needs no other answer.
+func done(do func(what string)) func(string) string {
+	return func(what string) string { do(what); return "done" }
+}
+
+// browseFor is browse for a script that may take so long.
+func browseFor(t *testing.T, g *gateway, most time.Duration, script string, given map[string]any, do func(what string) string) {
+	t.Helper()
 	modules := needBrowser(t)
 	all := map[string]any{"base": g.said["console"], "chromium": chromium(t), "modules": modules, "shots": shots(t)}
 	maps.Copy(all, given)
@@ -46,7 +57,7 @@ func browse(t *testing.T, g *gateway, script string, given map[string]any, do fu
 	cmd.Stdout = said
 	c := launch(t, cmd)
 	go func() { <-c.gone; _ = said.Close() }()
-	late := time.AfterFunc(5*time.Minute, func() { c.end(syscall.SIGKILL) })
+	late := time.AfterFunc(most, func() { c.end(syscall.SIGKILL) })
 	defer late.Stop()
 	well := false
 	lines := bufio.NewScanner(out)

@@ -124,10 +124,22 @@ func (g *gateway) everybody(pg *servers.Postgres, more ...string) map[string]per
 
 // dial connects as a native client does.
 func dial(ctx context.Context, c client.Credential) (*pgx.Conn, error) {
+	return dialAs(ctx, c, "")
+}
+
+// dialAs is dial by a program that says what it is called.
+func dialAs(ctx context.Context, c client.Credential, program string) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Host: fmt.Sprintf("%s:%d", c.Host, c.Port), Path: "/" + c.Database, RawQuery: "sslmode=require"}
-	return pgx.Connect(ctx, u.String())
+	config, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, err
+	}
+	if program != "" {
+		config.RuntimeParams["application_name"] = program
+	}
+	return pgx.ConnectConfig(ctx, config)
 }
 
 // given asks for the reader's role and waits until the grant's clock runs.

@@ -6,6 +6,7 @@ package screen
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Bounds of a screen, whatever its program says.
@@ -22,6 +23,8 @@ type Screen struct {
 	main, other   page // other is what programs have that take the whole screen
 	full          bool
 	rest          string // the beginning of a sequence whose end has not come
+	live          bool   // only what is on it now matters
+	pen           Pen    // what is written next is written with it
 	done          []string
 	left          []string // what a program with the whole screen showed when it gave it back
 }
@@ -29,6 +32,7 @@ type Screen struct {
 // page is one of the two sets of cells.
 type page struct {
 	cells       [][]rune // 0: blank
+	pens        [][]Pen  // of the cells; nil until anything has been coloured
 	x, y        int
 	savedX      int
 	savedY      int
@@ -41,6 +45,14 @@ func New(columns, rows int) *Screen {
 	s := &Screen{}
 	s.columns, s.rows = bounded(columns, rows)
 	s.main, s.other = s.blank(), s.blank()
+	return s
+}
+
+// Live makes one of which only what it shows now is asked for: it keeps no line that has
+// scrolled away.
+func Live(columns, rows int) *Screen {
+	s := New(columns, rows)
+	s.live = true
 	return s
 }
 
@@ -85,6 +97,14 @@ func (s *Screen) Resize(columns, rows int) {
 		for i := range p.cells {
 			if i+drop < len(old.cells) {
 				copy(p.cells[i], old.cells[i+drop])
+			}
+		}
+		if old.pens != nil {
+			p.colour()
+			for i := range p.pens {
+				if i+drop < len(old.pens) {
+					copy(p.pens[i], old.pens[i+drop])
+				}
 			}
 		}
 		p.x, p.y = min(old.x, s.columns-1), min(old.y-drop, s.rows-1)
@@ -147,6 +167,9 @@ func (s *Screen) Finish() []string {
 }
 
 func (s *Screen) finish(text string) {
+	if s.live {
+		return
+	}
 	if s.done = append(s.done, text); len(s.done) > maxDone {
 		s.done = s.done[1:]
 	}
@@ -166,15 +189,37 @@ func (s *Screen) Write(text string) {
 			text = text[max(n, 1):]
 			continue
 		}
+		if n := s.letters(text); n > 0 {
+			text = text[n:]
+			continue
+		}
 		n := strings.IndexByte(text, 0x1b)
 		if n < 0 {
 			n = len(text)
 		}
-		for _, r := range text[:n] {
-			s.put(r)
-		}
-		text = text[n:]
+		r, size := utf8.DecodeRuneInString(text[:n])
+		s.put(r)
+		text = text[size:]
 	}
+}
+
+// letters shows what there is of plain letters at the beginning of text, as far as the row
+// goes: most of what is printed. It returns how many there were.
+func (s *Screen) letters(text string) (n int) {
+	p := s.page()
+	if p.wrap {
+		return 0
+	}
+	row, room := p.cells[p.y], min(len(text), s.columns-1-p.x) // the last column wraps
+	for n < room && text[n] >= ' ' && text[n] < 0x7f {
+		row[p.x+n] = rune(text[n])
+		n++
+	}
+	if n > 0 {
+		p.paint(p.x, p.x+n, s.pen)
+		p.x += n
+	}
+	return n
 }
 
 // put shows one character, or does what a control character says.
@@ -211,6 +256,7 @@ func (s *Screen) show(r rune) {
 	if n == 2 && p.x+1 < s.columns {
 		p.cells[p.y][p.x+1] = wide
 	}
+	p.paint(p.x, min(p.x+n, s.columns), s.pen)
 	if p.x += n; p.x >= s.columns {
 		p.x, p.wrap = s.columns-1, true
 	}
@@ -229,30 +275,55 @@ func width(r rune) int {
 // feed moves the cursor down a row, and what is there up if there is none.
 func (s *Screen) feed() {
 	p := s.page()
-	if !s.full {
+	if !s.full && !s.live {
 		s.finish(p.line(p.y))
 	}
 	p.wrap = false
 	if p.y == p.bottom {
-		p.scroll(p.top, p.bottom, 1)
+		p.scroll(p.top, p.bottom, 1, s.pen)
 	} else {
 		p.y = min(p.y+1, s.rows-1)
 	}
 }
 
-// scroll moves the rows from top to bottom up by n, down if it is negative.
-func (p *page) scroll(top, bottom, n int) {
+// scroll moves the rows from top to bottom up by n, down if it is negative. What comes in is
+// blank, in the colour that is behind what is written next.
+func (p *page) scroll(top, bottom, n int, pen Pen) {
 	for range min(abs(n), bottom-top+1) {
-		if n > 0 {
-			first := p.cells[top]
-			copy(p.cells[top:bottom], p.cells[top+1:bottom+1])
-			p.cells[bottom] = first
-			clear(first)
-		} else {
-			last := p.cells[bottom]
-			copy(p.cells[top+1:bottom+1], p.cells[top:bottom])
-			p.cells[top] = last
-			clear(last)
+		rotate(p.cells[top:bottom+1], n > 0)
+		if p.pens != nil {
+			rotate(p.pens[top:bottom+1], n > 0)
+		}
+		in := bottom
+		if n < 0 {
+			in = top
+		}
+		p.clear(in, 0, len(p.cells[in]), pen)
+	}
+}
+
+// rotate moves rows by one, in the memory that they have.
+func rotate[T any](rows [][]T, up bool) {
+	if up {
+		first := rows[0]
+		copy(rows, rows[1:])
+		rows[len(rows)-1] = first
+		return
+	}
+	last := rows[len(rows)-1]
+	copy(rows[1:], rows)
+	rows[0] = last
+}
+
+// clear makes cells of a row blank.
+func (p *page) clear(row, from, to int, pen Pen) {
+	clear(p.cells[row][from:to])
+	if pen = pen.behind(); pen != 0 {
+		p.colour()
+	}
+	if p.pens != nil {
+		for x := from; x < to; x++ {
+			p.pens[row][x] = pen
 		}
 	}
 }

@@ -82,6 +82,11 @@ func FuzzScreen(f *testing.F) {
 		s.Resize(rows, columns)
 		s.Write(text)
 		lines := slices.Concat(s.Lines(), s.Done(), s.Finish())
+		for _, row := range s.Runs() {
+			for _, r := range row {
+				lines = append(lines, r.Text)
+			}
+		}
 		for _, l := range lines {
 			if strings.ContainsFunc(l, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }) {
 				t.Fatalf("%q acts", l)

@@ -3,8 +3,8 @@ package screen
 import "strings"
 
 // sequence does what an escape sequence says (ECMA-48, and what xterm adds), as far as
-// it moves or erases; colours and all others are passed over. It returns how long it
-// is, and whether it is whole.
+// it moves, erases or colours; all others are passed over. It returns how long it is, and
+// whether it is whole.
 func (s *Screen) sequence(text string) (n int, whole bool) {
 	if len(text) < 2 {
 		return 0, false
@@ -57,21 +57,22 @@ func (s *Screen) escape(c byte) {
 		p.x = 0
 	case 'M':
 		if p.y == p.top {
-			p.scroll(p.top, p.bottom, -1)
+			p.scroll(p.top, p.bottom, -1, s.pen)
 		} else {
 			p.y = max(0, p.y-1)
 		}
 	case 'c':
 		p.reset()
+		s.pen = 0
 	}
 }
 
 // reset makes a page blank, in the memory that it has.
 func (p *page) reset() {
-	for _, row := range p.cells {
-		clear(row)
+	for i, row := range p.cells {
+		p.clear(i, 0, len(row), 0)
 	}
-	*p = page{cells: p.cells, bottom: len(p.cells) - 1}
+	*p = page{cells: p.cells, pens: p.pens, bottom: len(p.cells) - 1}
 }
 
 func (p *page) move(s *Screen, x, y int) {
@@ -82,7 +83,7 @@ func (p *page) move(s *Screen, x, y int) {
 const maxParameter = 9999
 
 func numbers(text string) (out []int) {
-	for _, part := range strings.Split(text, ";") {
+	for part := range strings.SplitSeq(text, ";") {
 		n := 0
 		for _, c := range []byte(part) {
 			if c < '0' || c > '9' {
@@ -104,6 +105,10 @@ func (s *Screen) control(text string, final byte) {
 		return
 	}
 	if strings.ContainsAny(text, "<=> !\"$'*") {
+		return
+	}
+	if final == 'm' {
+		s.pen = s.pen.graphics(text)
 		return
 	}
 	args := numbers(text)
@@ -152,41 +157,40 @@ func (s *Screen) control(text string, final byte) {
 
 // change erases, inserts and deletes.
 func (p *page) change(s *Screen, final byte, arg, n int) {
-	row := p.cells[p.y]
 	switch final {
 	case 'J':
 		p.erase(s, arg)
 	case 'K':
 		switch arg {
 		case 0:
-			clear(row[p.x:])
+			p.clear(p.y, p.x, s.columns, s.pen)
 		case 1:
-			clear(row[:p.x+1])
+			p.clear(p.y, 0, p.x+1, s.pen)
 		case 2:
-			clear(row)
+			p.clear(p.y, 0, s.columns, s.pen)
 		}
 	case 'X':
-		clear(row[p.x:min(p.x+n, s.columns)])
+		p.clear(p.y, p.x, min(p.x+n, s.columns), s.pen)
 	case 'P':
 		n = min(n, s.columns-p.x)
-		copy(row[p.x:], row[p.x+n:])
-		clear(row[s.columns-n:])
+		p.shift(p.x, p.x+n, s.columns-p.x-n)
+		p.clear(p.y, s.columns-n, s.columns, s.pen)
 	case '@':
 		n = min(n, s.columns-p.x)
-		copy(row[p.x+n:], row[p.x:s.columns-n])
-		clear(row[p.x : p.x+n])
+		p.shift(p.x+n, p.x, s.columns-p.x-n)
+		p.clear(p.y, p.x, p.x+n, s.pen)
 	case 'L':
 		if p.y >= p.top && p.y <= p.bottom {
-			p.scroll(p.y, p.bottom, -n)
+			p.scroll(p.y, p.bottom, -n, s.pen)
 		}
 	case 'M':
 		if p.y >= p.top && p.y <= p.bottom {
-			p.scroll(p.y, p.bottom, n)
+			p.scroll(p.y, p.bottom, n, s.pen)
 		}
 	case 'S':
-		p.scroll(p.top, p.bottom, n)
+		p.scroll(p.top, p.bottom, n, s.pen)
 	case 'T':
-		p.scroll(p.top, p.bottom, -n)
+		p.scroll(p.top, p.bottom, -n, s.pen)
 	}
 }
 
@@ -194,14 +198,22 @@ func (p *page) erase(s *Screen, arg int) {
 	from, to := 0, s.rows
 	switch arg {
 	case 0:
-		clear(p.cells[p.y][p.x:])
+		p.clear(p.y, p.x, s.columns, s.pen)
 		from = p.y + 1
 	case 1:
-		clear(p.cells[p.y][:p.x+1])
+		p.clear(p.y, 0, p.x+1, s.pen)
 		to = p.y
 	}
 	for i := from; i < to; i++ {
-		clear(p.cells[i])
+		p.clear(i, 0, s.columns, s.pen)
+	}
+}
+
+// shift moves n cells of the cursor's row.
+func (p *page) shift(to, from, n int) {
+	copy(p.cells[p.y][to:to+n], p.cells[p.y][from:from+n])
+	if p.pens != nil {
+		copy(p.pens[p.y][to:to+n], p.pens[p.y][from:from+n])
 	}
 }
 
@@ -215,7 +227,7 @@ func (s *Screen) mode(args []int, final byte) {
 			if final == 'h' && !s.full {
 				s.other.reset()
 			}
-			if final == 'l' && s.full {
+			if final == 'l' && s.full && !s.live {
 				s.left = s.Lines()
 			}
 			s.full = final == 'h'

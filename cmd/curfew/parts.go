@@ -127,6 +127,9 @@ func (r *running) api() *api.Server {
 		Doors: doors, Hosts: hosts, Console: r.consoleURL(),
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
+		Verify: func(ctx context.Context) (ledger.Report, error) {
+			return ledger.Verify(ctx, ledger.Live(r.ledger), ledger.Checks{Law: access.NewLaws().Check})
+		},
 	})
 }
 

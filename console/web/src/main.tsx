@@ -22,6 +22,7 @@ const client = new QueryClient({
       staleTime: 5_000,
       refetchOnWindowFocus: true,
       refetchOnReconnect: true,
+      retryDelay: (n) => 300 * 2 ** n, // a fault that stays is said within a second
       retry: (n, e) => !(e instanceof Failure && e.status >= 400 && e.status < 500) && n < 2,
     },
   },

@@ -29,10 +29,10 @@ export const accessRoute = createRoute({ getParentRoute: () => root, path: "/acc
 const live = createRoute({ getParentRoute: () => root, path: "/live", component: lazyRouteComponent(() => import("./pages/Live"), "Live"), validateSearch: texts("wall", "grant") });
 export const sessionsRoute = createRoute({
   getParentRoute: () => root, path: "/sessions", component: lazyRouteComponent(() => import("./pages/Sessions"), "Sessions"),
-  validateSearch: texts("scope", "person", "resource", "words", "status"),
+  validateSearch: texts("scope", "person", "resource", "words", "status", "from", "to"),
 });
 export const sessionRoute = createRoute({ getParentRoute: () => root, path: "/sessions/$id", component: lazyRouteComponent(() => import("./pages/Session"), "Session"), validateSearch: texts("item") });
-const map = createRoute({ getParentRoute: () => root, path: "/map", component: lazyRouteComponent(() => import("./pages/Map"), "AccessMap"), validateSearch: texts("resource", "person", "at") });
+const map = createRoute({ getParentRoute: () => root, path: "/map", component: lazyRouteComponent(() => import("./pages/Map"), "AccessMap"), validateSearch: texts("resource", "person", "at", "tab") });
 const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit"), validateSearch: texts("q", "from", "to") });
 const insights = createRoute({ getParentRoute: () => root, path: "/insights", component: lazyRouteComponent(() => import("./pages/Insights"), "Insights"), validateSearch: texts("days") });
 const resources = createRoute({ getParentRoute: () => root, path: "/resources", component: lazyRouteComponent(() => import("./pages/Configure"), "Resources"), validateSearch: texts("name") });

@@ -28,6 +28,36 @@ export function useLink(): Link {
 /** When it was last known to be. */
 export const lastKnown = (): number => since;
 
+/** Reading takes at most a fourth of the time, and what is shown is never older than this, in ms. */
+const share = 3;
+const oldest = 2000;
+
+/**
+ * Looks again at a topic: at once, where nothing has happened to it for a moment. While one look is
+ * under way, and three times as long, the next one waits, and one is enough for all that happens
+ * meanwhile. So a page before a busy gateway shows the newest, and neither begins to read again and
+ * again nor keeps the gateway busy.
+ */
+function looker(client: QueryClient): (topic: string) => void {
+  const looking = new Set<string>();
+  const again = new Set<string>();
+  const look = (topic: string): void => {
+    if (looking.has(topic)) {
+      again.add(topic);
+      return;
+    }
+    looking.add(topic);
+    const began = performance.now();
+    void client.invalidateQueries({ queryKey: [topic] }).finally(() => {
+      setTimeout(() => {
+        looking.delete(topic);
+        if (again.delete(topic)) look(topic);
+      }, Math.min(oldest, share * (performance.now() - began)));
+    });
+  };
+  return look;
+}
+
 /**
  * Follows the feed and looks again at what it names. After a break it is taken up
  * where it broke, and everything is looked at once more: nothing is missed.
@@ -41,6 +71,7 @@ export function follow(client: QueryClient): () => void {
 
   const open = (): void => {
     const es = new EventSource(address("/feed", { after: after || undefined }));
+    const look = looker(client);
     source = es;
     es.onopen = () => {
       // What was read before the feed began may have changed before it did.
@@ -51,7 +82,7 @@ export function follow(client: QueryClient): () => void {
     es.addEventListener("hint", (e) => {
       const hint = JSON.parse((e as MessageEvent<string>).data) as { position: number; topics: string[] };
       after = Math.max(after, hint.position);
-      for (const topic of hint.topics) void client.invalidateQueries({ queryKey: [topic] });
+      for (const topic of hint.topics) look(topic);
     });
     es.onerror = () => {
       es.close();

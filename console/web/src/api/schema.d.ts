@@ -378,6 +378,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Verify the whole ledger, as the gateway reads it now */
+        get: operations["get-ledger-check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/export": {
         parameters: {
             query?: never;
@@ -1367,6 +1384,36 @@ export interface components {
             /** @description The incident, ticket, … it is for */
             workflow?: string;
         };
+        Batch: {
+            items: components["schemas"]["Item"][] | null;
+            /**
+             * Format: int64
+             * @description How many were left out before them: they came faster than anybody reads
+             */
+            left?: number;
+            /** @description Of the items, as they stand in the recording, from 1 on */
+            numbers: number[] | null;
+            /** @description The newest of a terminal, where the caller may see it */
+            screen?: components["schemas"]["Screen"];
+        };
+        Chain: {
+            /**
+             * Format: int64
+             * @description That agree with the signed heads
+             */
+            events: number;
+            /** Format: int64 */
+            heads: number;
+            /**
+             * Format: date-time
+             * @description Of the newest event
+             */
+            last: string;
+            ok: boolean;
+            /** @description What is wrong first */
+            problem?: string;
+            took: string;
+        };
         Check: {
             fix?: string;
             need: string;
@@ -2077,10 +2124,24 @@ export interface components {
             why: string;
         };
         Peek: {
+            /**
+             * Format: int64
+             * @description Rows
+             */
+            changed?: number;
             lines?: string[] | null;
             over?: boolean;
+            /**
+             * Format: int64
+             * @description Rows
+             */
+            read?: number;
+            /** Format: int64 */
+            refused?: number;
             screen?: components["schemas"]["Screen"];
             session: string;
+            /** Format: int64 */
+            statements?: number;
         };
         Person: {
             email?: string;
@@ -2260,6 +2321,25 @@ export interface components {
             /** @description What it reaches */
             resources: string[] | null;
         };
+        Run: {
+            bold?: boolean;
+            dim?: boolean;
+            /**
+             * Format: int64
+             * @description Its colour: 1 more than its number of xterm's 256; none: the usual one
+             */
+            ink?: number;
+            inverse?: boolean;
+            italic?: boolean;
+            /**
+             * Format: int64
+             * @description The colour behind it, in the same way
+             */
+            paper?: number;
+            strike?: boolean;
+            t: string;
+            underline?: boolean;
+        };
         SSHCertificate: {
             /** @description As OpenSSH keeps it beside the key: …-cert.pub */
             certificate: string;
@@ -2284,6 +2364,8 @@ export interface components {
             ref: number;
             /** Format: int64 */
             rows: number;
+            /** @description The lines as they are coloured; null for one that is not. There may be more of them than lines: rows of blanks in a colour */
+            runs?: (components["schemas"]["Run"][] | null)[] | null;
         };
         Session: {
             /** Format: int64 */
@@ -3231,6 +3313,35 @@ export interface operations {
             };
         };
     };
+    "get-ledger-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chain"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["FaultOut"];
+                };
+            };
+        };
+    };
     "get-ledger-export": {
         parameters: {
             query?: never;
@@ -4155,6 +4266,12 @@ export interface operations {
                 /** @description The position of the caller's last change; the list waits for it */
                 position?: number;
                 grant?: string;
+                /** @description By address or name */
+                person?: string;
+                /** @description Opened then or later */
+                since?: string;
+                /** @description Opened before */
+                until?: string;
             };
             header?: never;
             path?: never;
@@ -4190,6 +4307,8 @@ export interface operations {
                 /** @description By address or name; me: the caller */
                 person?: string;
                 resource?: string;
+                /** @description This one alone */
+                session?: string;
                 /** @description Sessions opened then or later */
                 since?: string;
                 /** @description Sessions opened before */
@@ -4455,6 +4574,10 @@ export interface operations {
             query?: {
                 /** @description Leave out what programs have shown: the screen of a session says it in less */
                 skip?: "output";
+                /** @description For a page: batches, four a second at most, of which each has the newest screen instead of what programs have shown */
+                gather?: boolean;
+                /** @description Where it gathers: the number of the last item that is known already */
+                after?: number;
             };
             header?: never;
             path: {

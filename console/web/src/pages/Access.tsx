@@ -6,6 +6,7 @@ import { Copy } from "../parts/Copy";
 import { Dialog } from "../parts/Dialog";
 import { clock, duration, millis, plain } from "../parts/format";
 import { Grants, Times } from "../parts/Grants";
+import { Many } from "../parts/Many";
 import { Empty, Fault, Show } from "../parts/States";
 import { say } from "../parts/Toasts";
 import { Status } from "../parts/Who";
@@ -46,18 +47,16 @@ export function Access() {
           onChange={(e) => void go({ to: "/access", search: { q: e.target.value || undefined, ask: search.ask }, replace: true })} />
         <Show of={offers}>
           {(all) => (shown.length ? (
-            <ul className="offers">
-              {shown.map((o) => (
-                <li key={`${o.role}@${o.resource}`} className="offer">
+            <Many items={shown} className="offers" id={(o) => `${o.role}@${o.resource}`} each={(o) => (
+                <div className="offer">
                   <div className="offer-main">
                     <p><b>{o.resource}</b> <code>{o.role}</code></p>
                     <p className="muted">{plain(o.about || o.effect)}</p>
                     <p className="small">{o.approvals?.length ? o.approvals.map(plain).join("; ") : o.workflow ? `no approval while ${o.workflow} is open` : "no approval needed"} · up to {duration(o.longest)}</p>
                   </div>
-                  <Button onClick={() => ask(o)}>{o.grant ? "Extend…" : "Ask…"}</Button>
-                </li>
-              ))}
-            </ul>
+                  <Button data-item onClick={() => ask(o)}>{o.grant ? "Extend…" : "Ask…"}</Button>
+                </div>
+            )} />
           ) : all.items?.length ? <Empty title={`Nothing you can ask for matches “${q}”.`} run={`curfew why ${q || "ROLE"}`}>Why something is not here:</Empty>
             : <Empty title="No policy lets you ask for anything now." run="curfew why">A window may be shut, or a workflow not open. Why not:</Empty>)}
         </Show>

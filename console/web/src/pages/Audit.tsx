@@ -26,6 +26,12 @@ export function parse(q: string): Partial<Record<Word, string>> {
 const ready: [string, string][] = [["everything", ""], ["grants", "kind:grant."], ["decisions", "kind:request."], ["sessions", "kind:session."], ["recordings looked at", "kind:recording"], ["people", "kind:principal."], ["configuration", "kind:policy."], ["alarms", "kind:lease."]];
 const store = "curfew.audit.views";
 
+/** A search without one of its words. */
+const without = (q: string, name: string, value: string): string => q.split(/\s+/).filter((w) => w !== `${name}:${value}` && !(name === "kind" && w === value)).join(" ");
+
+/** A ledger of so many events is verified when the page opens; a longer one when it is asked for. */
+const bySelf = 100_000;
+
 /** What was decided, newest first: one search, when it was, and the state of the chain. */
 export function Audit() {
   const search = useSearch({ from: "/audit" });
@@ -38,6 +44,7 @@ export function Audit() {
   const narrow = useMemo(() => ({ ...parse(search.q ?? ""), from: search.from, to: search.to }), [search.q, search.from, search.to]);
   const audit = useAudit(narrow, viewer);
   const head = useQuery({ queryKey: ["sessions", "head"], queryFn: ({ signal }) => get<Schemas["Head"]>("/ledger/head", undefined, signal), enabled: viewer });
+  const chain = useQuery({ queryKey: ["chain"], queryFn: ({ signal }) => get<Schemas["Chain"]>("/ledger/check", undefined, signal), enabled: viewer && !!head.data && head.data.size <= bySelf, staleTime: Infinity, retry: false });
   const items = useMemo(() => audit.data?.pages.flatMap((p) => p.items ?? []) ?? [], [audit.data]);
   const set = (next: { q?: string; from?: string; to?: string }): void => void go({ to: "/audit", search: { q: next.q || undefined, from: next.from, to: next.to } });
   const keep = (all: string[]): void => { setSaved(all); localStorage.setItem(store, JSON.stringify(all)); };
@@ -46,7 +53,11 @@ export function Audit() {
     <div className="page wide">
       <header className="page-head">
         <h1>Audit</h1>
-        <p className="muted small" title={head.data?.note}>{head.data ? <><Badge tone="good">signed</Badge> {head.data.size.toLocaleString()} events to {clock(head.data.time)}</> : null}</p>
+        <div className="acts">
+          <p className="muted small" role="status">{chain.data ? (chain.data.ok ? <><Badge tone="good">verified to {clock(chain.data.last)}</Badge> {chain.data.events.toLocaleString()} events, {chain.data.heads.toLocaleString()} signed heads, by this gateway</>
+            : <><Badge tone="bad">not what was signed</Badge> {plain(chain.data.problem ?? "")}</>) : chain.isFetching ? "verifying…" : chain.error ? "It could not be verified now." : head.data ? <><Badge>signed</Badge> {head.data.size.toLocaleString()} events to {clock(head.data.time)}</> : null}</p>
+          <Button busy={chain.isFetching} onClick={() => void chain.refetch()}>Verify</Button>
+        </div>
       </header>
       <form className="filters" role="search" onSubmit={(e) => { e.preventDefault(); set({ q, from: search.from, to: search.to }); }}>
         <input className="filter" type="search" data-filter aria-label="Search the audit log" placeholder="kind:grant. person:alice resource:orders-db session:s_…" value={q} onChange={(e) => setQ(e.target.value)} />
@@ -59,6 +70,7 @@ export function Audit() {
       <div className="chips" role="group" aria-label="Views">
         {ready.map(([name, v]) => <button type="button" key={name} className="chip" aria-pressed={(search.q ?? "") === v} onClick={() => set({ q: v })}>{name}</button>)}
         {saved.map((v) => <span key={v} className="chip-pair"><button type="button" className="chip" aria-pressed={search.q === v} onClick={() => set({ q: v })}>{v}</button><button type="button" className="chip" aria-label={`Forget the view ${v}`} onClick={() => keep(saved.filter((x) => x !== v))}>×</button></span>)}
+        {Object.entries(parse(search.q ?? "")).map(([w, v]) => <button type="button" key={w} className="chip" aria-label={`Without ${w} ${v}`} onClick={() => set({ q: without(search.q ?? "", w, v), from: search.from, to: search.to })}>{w}: {plain(v)} ×</button>)}
         {search.from ? <button type="button" className="chip" aria-pressed onClick={() => set({ q: search.q })}>{clock(search.from)} – {clock(search.to)} ×</button> : null}
       </div>
       {items.length > 1 ? <Histogram items={items} pick={(from, to) => set({ q: search.q, from, to })} /> : null}

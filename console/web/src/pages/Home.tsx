@@ -25,15 +25,16 @@ export function Home() {
         <Show of={review} lines={2}>
           {(r) => (r.items?.length || toRelease.length ? (
             <ul className="rows">
-              {r.items?.map((x) => (
+              {r.items?.slice(0, 20).map((x) => (
                 <li key={x.id}>
-                  <Link to="/requests" search={{ id: x.id }} className="row">
+                  <Link data-item to="/requests" search={{ id: x.id }} className="row">
                     <Avatar name={x.who} small />
                     <span className="row-main"><b>{plain(x.who)}</b> asks for {x.role} on {x.resource} for {duration(x.for)}<br /><span className="muted cut-text">{plain(x.reason)}</span></span>
                     <Ago at={x.asked} />
                   </Link>
                 </li>
               ))}
+              {(r.items?.length ?? 0) > 20 ? <li><Link to="/requests" search={{}} className="row">{count(r.items!.length - 20, "more request")}</Link></li> : null}
               {toRelease.map((h) => <li key={h.id}><HeldCard held={h} /></li>)}
             </ul>
           ) : <p className="muted">Nothing waits for your answer.</p>)}
@@ -48,7 +49,7 @@ export function Home() {
               {mine.data?.items?.length ? (
                 <ul className="rows">
                   {mine.data.items.map((x) => (
-                    <li key={x.id}><Link to="/requests" search={{ tab: "mine", id: x.id }} className="row">
+                    <li key={x.id}><Link data-item to="/requests" search={{ tab: "mine", id: x.id }} className="row">
                       <span className="row-main">{x.role} on {x.resource} waits for {x.waiting?.join(" or ") || "an answer"}</span><Ago at={x.asked} />
                     </Link></li>
                   ))}
@@ -64,7 +65,7 @@ export function Home() {
           {(s) => (s.items?.length ? (
             <ul className="rows">
               {s.items.slice(0, 8).map((x) => (
-                <li key={x.id}><Link to="/sessions/$id" params={{ id: x.id }} className="row">
+                <li key={x.id}><Link data-item to="/sessions/$id" params={{ id: x.id }} className="row">
                   <Avatar name={x.who} small />
                   <span className="row-main"><b>{plain(x.who)}</b> on {x.resource} as {x.role}</span><Ago at={x.opened} />
                 </Link></li>

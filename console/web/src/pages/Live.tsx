@@ -1,14 +1,35 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { Maximize2 } from "lucide-react";
-import { useState } from "react";
+import { Eye, Maximize2 } from "lucide-react";
+import { useMemo, useState } from "react";
 import { useGrants, useSessions, type Grant, type Session } from "../api/queries";
 import { Button } from "../parts/Button";
 import { CutDialog } from "../parts/CutDialog";
-import { plain } from "../parts/format";
+import { count, plain } from "../parts/format";
 import { Ago, Fuse } from "../parts/Fuse";
+import { useKeys } from "../parts/keys";
 import { Empty, Show } from "../parts/States";
 import { usePeeks, type Peek } from "../parts/stream";
+import { Terminal } from "../parts/Terminal";
 import { Avatar } from "../parts/Who";
+
+/** The most sessions that are looked at in one stream. */
+const atOnce = 24;
+
+const tiles = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".tile")];
+
+/** The next tile, or the one before: its first link has the focus. */
+function step(by: number): void {
+  const all = tiles();
+  const at = all.findIndex((t) => t.contains(document.activeElement));
+  all[Math.min(all.length - 1, Math.max(0, at + by))]?.querySelector("a")?.focus();
+}
+
+/** Asks to cut the session whose tile has the focus, or the only one there is. */
+function cutThis(): void {
+  const all = tiles();
+  const tile = all.find((t) => t.contains(document.activeElement)) ?? (all.length === 1 ? all[0] : undefined);
+  tile?.querySelector<HTMLButtonElement>(".button.bad")?.click();
+}
 
 /** Sessions that live: who, where, how long still, and what they do. */
 export function Live() {
@@ -19,23 +40,31 @@ export function Live() {
   const byID = new Map((grants.data?.items ?? []).map((g) => [g.id, g]));
   const wall = search.wall === "1";
   const [looked, look] = useState<string[]>([]);
-  const live = new Set((sessions.data?.items ?? []).map((s) => s.id));
-  const peeks = usePeeks(looked.filter((id) => live.has(id)).slice(-24));
+  const [every, setEvery] = useState(false); // those that come are looked at too
+  const live = (sessions.data?.items ?? []).filter((x) => !search.grant || x.grant === search.grant);
+  const ids = new Set(live.map((s) => s.id));
+  const peeked = (every ? live.map((s) => s.id) : looked.filter((id) => ids.has(id))).slice(0, atOnce);
+  const peeks = usePeeks(peeked);
   const waiting = search.grant ? byID.get(search.grant) : undefined;
+  const keys = useMemo(() => ({ j: () => step(1), k: () => step(-1), x: cutThis }), []);
+  useKeys(keys);
   return (
     <div className={`page${wall ? " wall" : " wide"}`}>
       <header className="page-head">
         <h1>Live</h1>
-        <Button icon={<Maximize2 size={15} aria-hidden />} aria-pressed={wall} onClick={() => void go({ to: "/live", search: { ...search, wall: wall ? undefined : "1" } })}>Wall</Button>
+        <div className="acts">
+          <Button icon={<Eye size={15} aria-hidden />} aria-pressed={every} disabled={!live.length && !every} onClick={() => setEvery(!every)}>{every ? "Looking at all" : "Look at all"}</Button>
+          <Button icon={<Maximize2 size={15} aria-hidden />} aria-pressed={wall} onClick={() => void go({ to: "/live", search: { ...search, wall: wall ? undefined : "1" } })}>Wall</Button>
+        </div>
       </header>
+      {live.length ? <p className="muted small">{count(live.length, "session")}{every && live.length > atOnce ? `, the first ${atOnce} looked at` : ""}. That you look is recorded, once a session.</p> : null}
       <Show of={sessions}>
-        {(s) => {
-          const shown = (s.items ?? []).filter((x) => !search.grant || x.grant === search.grant);
-          if (search.grant && !shown.length) {
-            return <Empty title={waiting ? `${waiting.who} has not connected yet.` : "No session lives under this grant."}>{waiting ? "It opens here as soon as it begins." : <Link to="/live">All that live</Link>}</Empty>;
+        {() => {
+          if (search.grant && !live.length) {
+            return <Empty title={waiting ? `${plain(waiting.who)} has not connected yet.` : "No session lives under this grant."}>{waiting ? "It opens here as soon as it begins." : <Link to="/live">All that live</Link>}</Empty>;
           }
-          return shown.length ? (
-            <ul className="tiles">{shown.map((x) => <li key={x.id}><Tile session={x} grant={byID.get(x.grant)} looked={looked.includes(x.id)} peek={peeks.get(x.id)} look={() => look((l) => [...l, x.id])} /></li>)}</ul>
+          return live.length ? (
+            <ul className="tiles">{live.map((x) => <li key={x.id}><Tile session={x} grant={byID.get(x.grant)} looked={peeked.includes(x.id)} peek={peeks.get(x.id)} look={() => look((l) => [...l.filter((id) => ids.has(id)), x.id].slice(-atOnce))} /></li>)}</ul>
           ) : <Empty title="Nobody is connected, of those you may see." run="curfew connect">A session appears here in the moment it opens.</Empty>;
         }}
       </Show>
@@ -46,7 +75,7 @@ export function Live() {
 function Tile({ session: s, grant, looked, peek, look }: { session: Session; grant: Grant | undefined; looked: boolean; peek: Peek | undefined; look: () => void }) {
   const [cutting, setCutting] = useState(false);
   return (
-    <article className="card tile" aria-label={`${s.who} on ${s.resource}`}>
+    <article className="card tile" aria-label={`${plain(s.who)} on ${s.resource}`}>
       <header className="card-head">
         <Avatar name={s.who} small />
         <div className="row-main"><h2 className="card-title cut-text">{plain(s.who)} → {s.resource}</h2><p className="muted cut-text">as {s.role}{s.program ? ` · ${plain(s.program)}` : ""} · <Ago at={s.opened} /></p></div>
@@ -62,8 +91,13 @@ function Tile({ session: s, grant, looked, peek, look }: { session: Session; gra
   );
 }
 
-/** The last statements, or the screen, of a session. */
+/** The last statements, or the screen, of a session, and what they came to. */
 function Newest({ of: p }: { of: Peek | undefined }) {
-  const lines = p?.screen?.lines ?? p?.lines ?? [];
-  return <pre className="peek" tabIndex={0} aria-label={p?.screen ? "The terminal" : "The last statements"}>{lines.map((l) => plain(l)).join("\n") || "nothing yet"}</pre>;
+  const sums = p ? [p.statements && count(p.statements, "statement"), p.read && `${count(p.read, "row")} read`, p.changed && `${count(p.changed, "row")} changed`, p.refused && `${p.refused} refused`].filter(Boolean) : [];
+  return (
+    <>
+      {p?.screen ? <Terminal screen={p.screen} label="The terminal" /> : <pre className="peek" tabIndex={0} role="group" aria-label="The last statements">{(p?.lines ?? []).map((l) => plain(l)).join("\n") || "nothing yet"}</pre>}
+      {sums.length ? <p className="tile-sums muted small num">{sums.map((x) => <span key={String(x)}>{x}</span>)}</p> : null}
+    </>
+  );
 }

@@ -5,6 +5,7 @@ import { Button } from "../parts/Button";
 import { Copy } from "../parts/Copy";
 import { Dialog } from "../parts/Dialog";
 import { clock, plain } from "../parts/format";
+import { Many } from "../parts/Many";
 import { Empty, Fault, Show } from "../parts/States";
 import { Sure } from "../parts/Sure";
 import { say } from "../parts/Toasts";
@@ -27,17 +28,15 @@ export function People() {
         {(all) => {
           const items = (all.items ?? []).filter((p) => q.toLowerCase().split(/\s+/).every((w) => `${p.name} ${p.email ?? ""} ${p.groups?.join(" ") ?? ""}`.toLowerCase().includes(w)));
           return items.length ? (
-            <ul className="rows">
-              {items.map((p) => (
-                <li key={p.id} className="row">
+            <Many items={items} className="rows" id={(p) => p.id} each={(p) => (
+                <div className="row">
                   <Avatar name={p.name} small />
                   <span className="row-main"><b>{plain(p.name)}</b> {p.email ? <span className="muted">{plain(p.email)}</span> : null}<br />{p.groups?.map((g) => <Badge key={g}>{g}</Badge>)} {!p.enabled ? <Badge tone="bad">disabled</Badge> : !p.joined ? <Badge tone="lamp">has not signed in yet</Badge> : null}</span>
-                  <Link to="/map" search={{ person: p.id }} className="small nowrap">what they reach</Link>
+                  <Link data-item to="/map" search={{ person: p.id }} className="small nowrap">what they reach</Link>
                   {admin && p.enabled && p.id !== me.data?.id ? <Button kind="bad" onClick={() => setDisabling(p)}>Disable…</Button> : null}
-                </li>
-              ))}
-            </ul>
-          ) : <Empty title="Nobody is called that." />;
+                </div>
+            )} />
+          ) : <Empty title={q ? "Nobody is called that." : "Nobody is here yet."} {...(q ? {} : { run: "curfew invite" })} />;
         }}
       </Show>
       <Invite open={inviting} onClose={() => setInviting(false)} />

@@ -4,6 +4,7 @@ import { acts, useAct, useMe, usePlans, usePolicies, type Plan } from "../api/qu
 import { PlanLines } from "../config/PlanLines";
 import { Changing, EditPage } from "../config/Things";
 import { Button } from "../parts/Button";
+import { Many } from "../parts/Many";
 import { clock, plain } from "../parts/format";
 import { Empty, Show } from "../parts/States";
 import { Sure } from "../parts/Sure";
@@ -32,16 +33,14 @@ export function Policies() {
           {(all) => {
             const items = (all.items ?? []).filter((p) => q.toLowerCase().split(/\s+/).every((w) => `${p.name} ${p.sentence} ${p.roles?.join(" ") ?? ""}`.toLowerCase().includes(w)));
             return items.length ? (
-              <ul className="cards grid">
-                {items.map((p) => (
-                  <li key={p.name} className="card" id={`p-${p.name}`}>
-                    <h3 className="card-title">{me.data?.admin ? <Link to="/policies" search={{ name: p.name }}>{plain(p.name)}</Link> : plain(p.name)}</h3>
+              <Many items={items} className="cards grid" id={(p) => p.name} each={(p) => (
+                  <article className="card">
+                    <h3 className="card-title">{me.data?.admin ? <Link data-item to="/policies" search={{ name: p.name }}>{plain(p.name)}</Link> : <span data-item tabIndex={-1}>{plain(p.name)}</span>}</h3>
                     <p>{plain(p.sentence)}</p>
                     <p>{p.roles?.map((r) => <Badge key={r}>{r}</Badge>)}</p>
                     {p.origin ? <p className="muted tiny">applied from <code>{plain(p.origin)}</code></p> : null}
-                  </li>
-                ))}
-              </ul>
+                  </article>
+              )} />
             ) : <Empty title={q ? "No policy is like that." : "There is no policy: nobody can ask for anything."} {...(q ? {} : { run: "curfew apply" })} />;
           }}
         </Show>

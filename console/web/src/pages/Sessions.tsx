@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { get, type Schemas } from "../api/client";
-import { useMe, useResources, useSessionPages, type Session } from "../api/queries";
+import { useMe, usePeople, useResources, useSessionPages, type Session } from "../api/queries";
 import { Button } from "../parts/Button";
 import { bytes, clock, count, plain, span } from "../parts/format";
 import { Empty, Fault, Loading } from "../parts/States";
@@ -19,6 +19,8 @@ export function Sessions() {
   const scope = search.scope === "mine" ? "mine" : "all";
   const [words, setWords] = useState(search.words ?? "");
   useEffect(() => setWords(search.words ?? ""), [search.words]);
+  const viewer = !!(me.data?.admin || me.data?.auditor);
+  const people = usePeople();
   const narrow = (change: Record<string, string | undefined>): void => void go({ to: "/sessions", search: { ...search, ...change } });
   return (
     <div className="page wide">
@@ -32,18 +34,26 @@ export function Sessions() {
         <select aria-label="State" value={search.status ?? ""} onChange={(e) => narrow({ status: e.target.value || undefined })} disabled={!!search.words}>
           <option value="">live and over</option><option value="live">live</option>
         </select>
-        <select aria-label="Whose" value={scope} onChange={(e) => narrow({ scope: e.target.value === "mine" ? "mine" : undefined })}>
-          <option value="all">all I may see</option><option value="mine">mine</option>
+        <select aria-label="Whose" value={scope === "mine" ? "mine" : search.person ?? ""} onChange={(e) => narrow(e.target.value === "mine" ? { scope: "mine", person: undefined } : { scope: undefined, person: e.target.value || undefined })}>
+          <option value="">all I may see</option><option value="mine">mine</option>
+          {viewer ? people.data?.items?.map((p) => <option key={p.id} value={p.id}>{plain(p.name)}</option>) : null}
         </select>
+        <label className="inline small">from <input type="datetime-local" aria-label="Opened from" value={local(search.from)} onChange={(e) => narrow({ from: iso(e.target.value) })} /></label>
+        <label className="inline small">to <input type="datetime-local" aria-label="Opened before" value={local(search.to)} onChange={(e) => narrow({ to: iso(e.target.value) })} /></label>
         <Button type="submit">Search</Button>
       </form>
-      {search.words ? <Found words={search.words} resource={search.resource} person={scope === "mine" ? me.data?.id : search.person} /> : <List scope={scope} resource={search.resource} status={search.status} />}
+      {search.words ? <Found words={search.words} resource={search.resource} person={scope === "mine" ? me.data?.id : search.person} since={search.from} until={search.to} />
+        : <List narrow={{ scope, resource: search.resource, status: search.status, person: scope === "all" ? search.person : undefined, since: search.from, until: search.to }} />}
     </div>
   );
 }
 
-function List({ scope, resource, status }: { scope: "mine" | "all"; resource: string | undefined; status: string | undefined }) {
-  const pages = useSessionPages({ scope, resource, status });
+/** A moment as its input has it, and back. */
+const local = (t: string | undefined): string => { const d = new Date(t ?? ""); return Number.isNaN(d.getTime()) ? "" : new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16); };
+const iso = (t: string): string | undefined => { const d = new Date(t); return Number.isNaN(d.getTime()) ? undefined : d.toISOString(); };
+
+function List({ narrow }: { narrow: Record<string, string | undefined> }) {
+  const pages = useSessionPages(narrow);
   const items = useMemo(() => pages.data?.pages.flatMap((p) => p.items ?? []) ?? [], [pages.data]);
   if (pages.error && !pages.data) return <Fault error={pages.error} retry={() => pages.refetch()} />;
   if (pages.isPending) return <Loading />;
@@ -78,10 +88,10 @@ function Line({ s }: { s: Session }) {
   );
 }
 
-function Found({ words, resource, person }: { words: string; resource: string | undefined; person: string | undefined }) {
+function Found({ words, resource, person, since, until }: { words: string; resource: string | undefined; person: string | undefined; since: string | undefined; until: string | undefined }) {
   const hits = useInfiniteQuery({
-    queryKey: ["search", words, resource, person],
-    queryFn: ({ pageParam, signal }) => get<Hits>("/sessions/search", { words, resource, person, before: pageParam || undefined }, signal),
+    queryKey: ["search", words, resource, person, since, until],
+    queryFn: ({ pageParam, signal }) => get<Hits>("/sessions/search", { words, resource, person, since, until, before: pageParam || undefined }, signal),
     initialPageParam: "",
     getNextPageParam: (l: Hits) => l.next || undefined,
     staleTime: Infinity,

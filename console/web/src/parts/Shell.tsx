@@ -9,6 +9,7 @@ import { useKeys } from "./keys";
 import { setServerTime } from "./now";
 import { Palette } from "./Palette";
 import { places, type Place } from "./places";
+import { Away } from "./States";
 import { Toasts } from "./Toasts";
 
 function useCounts(): Record<string, number> {
@@ -48,9 +49,19 @@ function LinkState() {
 }
 
 const sheet: [string, string][] = [
-  ["Ctrl K", "search or do"], ["g then h r m l s", "Home, Requests, My access, Live, Sessions"], ["g then a u i p", "Access map, Audit, Insights, Policies"],
-  ["j, k", "next, previous in a list"], ["a", "approve"], ["d", "deny"], ["x", "cut"], ["/", "filter"], ["?", "this sheet"],
+  ["Ctrl K", "search or do"], ["g then h r m l s", "Home, Requests, My access, Live, Sessions"], ["g then a u i", "Access map, Audit, Insights"], ["g then o e p n ,", "Resources, Roles, Policies, People, Settings"],
+  ["j, k", "next, previous in a list"], ["Enter", "open it"], ["a", "approve"], ["d", "deny"], ["x", "cut"], ["/", "filter"], ["?", "this sheet"],
 ];
+
+/** Moves the focus to the next thing of a list, or the one before. */
+function step(by: 1 | -1): void {
+  const all = [...document.querySelectorAll<HTMLElement>("main [data-item]")];
+  if (!all.length) return;
+  const here = all.findIndex((x) => x === document.activeElement || x.contains(document.activeElement) || x.closest("li")?.contains(document.activeElement));
+  const to = all[here < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + by))];
+  to?.focus();
+  to?.scrollIntoView({ block: "nearest" });
+}
 
 /** The frame of every page: rail, content, and what is the same everywhere. */
 export function Shell() {
@@ -77,6 +88,8 @@ export function Shell() {
   const keys = useMemo(() => ({
     "ctrl+k": () => setPalette((p) => !p),
     "?": () => setHelp(true),
+    j: () => step(1),
+    k: () => step(-1),
     "/": () => document.querySelector<HTMLInputElement>("input[data-filter]")?.focus(),
     ...Object.fromEntries(mine.filter((p) => p.key).map((p) => [`g ${p.key}`, () => void go({ to: p.to })])),
   }), [mine, go]);
@@ -111,6 +124,7 @@ export function Shell() {
         {me.data?.bootstrap && me.data.admin ? (
           <p className="banner">There are not two administrators yet: one person may change everything. Invite a second: <code>curfew invite</code></p>
         ) : null}
+        <Away />
         <Outlet />
       </main>
       <nav className="bar" aria-label="Pages">

@@ -1,7 +1,10 @@
 import { CircleAlert, Inbox, Lock, WifiOff } from "lucide-react";
 import { useEffect, useState, type ReactNode } from "react";
 import { Failure } from "../api/client";
+import { lastKnown, useLink } from "../api/feed";
+import { usePeople } from "../api/queries";
 import { Copy } from "./Copy";
+import { clock, plain } from "./format";
 
 /** Nothing is here; run fills it. */
 export function Empty({ title, children, run }: { title: string; children?: ReactNode; run?: string }) {
@@ -32,11 +35,25 @@ export function Fault({ error, retry, inline }: { error: unknown; retry?: () => 
             {x.run ? <Copy text={x.run} /> : null}
           </div>
         ))}
+        {f?.status === 403 ? <WhoGives /> : null}
         {f?.reference ? <p className="muted tiny">Reference {f.reference}</p> : null}
         {retry ? <button type="button" className="button plain" onClick={retry}><span>Try again</span></button> : null}
       </div>
     </div>
   );
+}
+
+/** Who can give what one has no right to: by name. */
+function WhoGives() {
+  const people = usePeople();
+  const admins = (people.data?.items ?? []).filter((p) => p.enabled && p.groups?.includes("administrators")).map((p) => plain(p.name));
+  return <p className="muted">{admins.length ? `${admins.slice(0, 3).join(" or ")} can give it: ${admins.length === 1 ? "an administrator" : "administrators"}.` : "An administrator can give it."}</p>;
+}
+
+/** That the gateway does not answer, and of when is what one sees. */
+export function Away() {
+  const link = useLink();
+  return link === "offline" ? <p className="banner" role="status">The gateway does not answer since {clock(new Date(lastKnown()))}. What you see is what was last known; nothing can be decided until it is back.</p> : null;
 }
 
 /** Grey lines, only where it takes long enough to be noticed. */
@@ -57,7 +74,10 @@ type Read<T> = { data: T | undefined; error: unknown; isPending: boolean; refetc
 
 /** What was read, or why not. What is known stays while the gateway is away. */
 export function Show<T>({ of, children, lines }: { of: Read<T>; children: (data: T) => ReactNode; lines?: number }) {
-  if (of.data !== undefined) return <>{children(of.data)}</>;
+  if (of.data !== undefined) {
+    const again = of.error instanceof Failure && !of.error.offline ? of.error : null;
+    return <>{again ? <Fault error={again} retry={() => of.refetch()} inline /> : null}{children(of.data)}</>;
+  }
   if (of.isPending && !of.error) return <Loading lines={lines} />;
   return <Fault error={of.error} retry={() => of.refetch()} />;
 }

@@ -12,9 +12,9 @@ export const places: Place[] = [
   { to: "/map", name: "Access map", key: "a", icon: MapIcon, group: "Understand" },
   { to: "/audit", name: "Audit", key: "u", icon: ScrollText, group: "Understand", viewers: true },
   { to: "/insights", name: "Insights", key: "i", icon: ChartNoAxesColumn, group: "Understand", viewers: true },
-  { to: "/resources", name: "Resources", icon: Server, group: "Configure" },
-  { to: "/roles", name: "Roles", icon: Shield, group: "Configure" },
+  { to: "/resources", name: "Resources", key: "o", icon: Server, group: "Configure" },
+  { to: "/roles", name: "Roles", key: "e", icon: Shield, group: "Configure" },
   { to: "/policies", name: "Policies", key: "p", icon: FileText, group: "Configure" },
-  { to: "/people", name: "People & agents", icon: Users, group: "Configure" },
-  { to: "/settings", name: "Settings", icon: Settings, group: "Configure" },
+  { to: "/people", name: "People & agents", key: "n", icon: Users, group: "Configure" },
+  { to: "/settings", name: "Settings", key: ",", icon: Settings, group: "Configure" },
 ];

@@ -3,67 +3,65 @@ import { address, Failure } from "../api/client";
 import type { Schemas } from "../api/client";
 import type { Item } from "../api/queries";
 
-export type Tape = { items: Item[]; over: boolean; fault: string };
+export type Screen = Schemas["Screen"];
+export type Peek = Schemas["Peek"];
+type Batch = Schemas["Batch"];
 
-/** The most items that one page holds; what came before is counted, and in the transcript. */
+/** An item, and where it stands in the recording. */
+export type Numbered = { item: Item; number: number };
+
+/** left is how many items are not held: they came faster than anybody reads, or the page has too many. */
+export type Tape = { items: Numbered[]; screen: Screen | null; over: boolean; fault: string; left: number; broken: boolean };
+
+const empty: Tape = { items: [], screen: null, over: false, fault: "", left: 0, broken: false };
+
+/** The most that one page holds; what came before is counted, and in the transcript. */
 const most = 20_000;
+const mostText = 24 << 20;
+
+const sizeOf = (it: Item): number => (it.text?.length ?? 0) + (it.table ? 200 * it.table.length : 0) + 200;
 
 /**
- * Follows a recording from its first item, but for what programs have shown, of which the
- * screen says the newest (useScreen). What comes is gathered and shown once a
- * frame, so that however much is said the page stays quick.
+ * Follows a recording: what was said, and the newest screen of its terminal. The gateway
+ * gathers what is said within a quarter of a second; what is too much for that it leaves
+ * out, and says so. So a page is as quick before a session that says much as before any.
  */
-export function useTape(session: string, on: boolean): Tape & { dropped: number; broken: boolean } {
-  const [state, set] = useState<Tape & { dropped: number; broken: boolean }>({ items: [], over: false, fault: "", dropped: 0, broken: false });
-  const seen = useRef(0);
+export function useTape(session: string, on: boolean): Tape {
+  const [tape, set] = useState<Tape>(empty);
   useEffect(() => {
     if (!on) return;
-    let gathered: Item[] = [];
-    let frame = 0;
-    let over = false;
-    let fault = "";
     let source: EventSource | null = null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let gone = false;
-    seen.current = 0;
-    set({ items: [], over: false, fault: "", dropped: 0, broken: false });
-    const flush = (): void => {
-      frame = 0;
-      const more = gathered;
-      gathered = [];
-      set((s) => {
-        const all = more.length ? [...s.items, ...more] : s.items;
-        const extra = Math.max(0, all.length - most);
-        return { items: extra ? all.slice(extra) : all, over, fault, dropped: s.dropped + extra, broken: false };
+    let seen = 0;
+    let held = 0;
+    set(empty);
+    const take = (b: Batch): void => {
+      const more = (b.items ?? []).map((item, i) => ({ item, number: b.numbers?.[i] ?? 0 })).filter((x) => x.number > seen);
+      seen = more.at(-1)?.number ?? seen;
+      for (const x of more) held += sizeOf(x.item);
+      set((t) => {
+        let items = more.length ? t.items.concat(more) : t.items;
+        let drop = Math.max(0, items.length - most);
+        if (held > mostText) while (drop < items.length - 1 && held > mostText * 0.75) held -= sizeOf(items[drop++]!.item);
+        if (drop) items = items.slice(drop);
+        return { ...t, items, screen: b.screen ?? t.screen, left: t.left + (b.left ?? 0) + drop, broken: false };
       });
     };
-    const soon = (): void => { frame ||= requestAnimationFrame(flush); };
     const open = (): void => {
-      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`, { skip: "output" }));
-      const take = (e: Event): void => {
-        const m = e as MessageEvent<string>;
-        const n = Number(m.lastEventId);
-        if (n <= seen.current) return; // the gateway begins again at the first
-        seen.current = n;
-        const it = JSON.parse(m.data) as Item;
-        if (it.kind === "fault") {
-          fault = it.error ?? "";
-          over = true;
-          source?.close();
-        } else gathered.push(it);
-        soon();
-      };
-      source.addEventListener("item", take);
-      source.addEventListener("fault", take);
-      source.addEventListener("end", () => {
-        over = true;
+      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`, { gather: true, after: seen }));
+      source.addEventListener("batch", (e) => take(JSON.parse((e as MessageEvent<string>).data) as Batch));
+      const ends = (fault: string): void => {
+        gone = true;
         source?.close();
-        soon();
-      });
+        set((t) => ({ ...t, over: true, fault, broken: false }));
+      };
+      source.addEventListener("fault", (e) => ends((JSON.parse((e as MessageEvent<string>).data) as Item).error ?? "It cannot be read any further."));
+      source.addEventListener("end", () => ends(""));
       source.onerror = () => {
         source?.close();
-        if (gone || over) return;
-        set((s) => ({ ...s, broken: true }));
+        if (gone) return;
+        set((t) => ({ ...t, broken: true }));
         timer = setTimeout(open, 1500);
       };
     };
@@ -72,53 +70,79 @@ export function useTape(session: string, on: boolean): Tape & { dropped: number;
       gone = true;
       source?.close();
       clearTimeout(timer);
-      cancelAnimationFrame(frame);
     };
   }, [session, on]);
-  return state;
+  return tape;
 }
 
-export type Screen = Schemas["Screen"];
-
-/** What a session's terminal shows now; null where it has none. */
-export function useScreen(session: string, on: boolean): Screen | null {
-  const [screen, set] = useState<Screen | null>(null);
-  useEffect(() => {
-    if (!on) return;
-    const es = new EventSource(address(`/sessions/${encodeURIComponent(session)}/screen`));
-    es.addEventListener("screen", (e) => set(JSON.parse((e as MessageEvent<string>).data) as Screen));
-    es.addEventListener("end", () => es.close());
-    return () => es.close();
-  }, [session, on]);
-  return screen;
-}
-
-export type Peek = Schemas["Peek"];
-
-/** The newest of several sessions, in one stream: a browser opens few to one place. */
+/**
+ * The newest of several sessions: a browser opens few streams to one place, and each look is
+ * noted. Sessions that join come in a stream of their own, until there are two; then all share one again.
+ */
 export function usePeeks(sessions: string[]): Map<string, Peek> {
   const [peeks, set] = useState<Map<string, Peek>>(new Map());
-  const key = sessions.join(" ");
+  const streams = useRef<{ source: EventSource; of: string[] }[]>([]);
+  const key = [...sessions].sort().join(" ");
+  const shown = useRef(new Set<string>());
+  shown.current = new Set(sessions);
   useEffect(() => {
-    if (!key) return;
-    const q = key.split(" ").map((s) => `session=${encodeURIComponent(s)}`).join("&");
-    const es = new EventSource(`${address("/peek")}?${q}`);
-    es.addEventListener("peek", (e) => {
-      const p = JSON.parse((e as MessageEvent<string>).data) as Peek;
-      set((m) => new Map(m).set(p.session, p));
-    });
-    es.addEventListener("end", () => es.close());
-    return () => es.close();
+    const wanted = key ? key.split(" ") : [];
+    const timer = setTimeout(() => {
+      const followed = new Set(streams.current.flatMap((s) => s.of));
+      const fresh = wanted.filter((id) => !followed.has(id));
+      if (!fresh.length) return;
+      const again = streams.current.length > 1 || followed.size + fresh.length > 24;
+      if (again) {
+        for (const s of streams.current) s.source.close();
+        streams.current = [];
+      }
+      const of = again ? wanted : fresh;
+      const source = new EventSource(`${address("/peek")}?${of.map((s) => `session=${encodeURIComponent(s)}`).join("&")}`);
+      const ends = (): void => {
+        source.close();
+        streams.current = streams.current.filter((s) => s.source !== source);
+      };
+      source.addEventListener("peek", (e) => {
+        const p = JSON.parse((e as MessageEvent<string>).data) as Peek;
+        set((m) => new Map([...m].filter(([id]) => shown.current.has(id))).set(p.session, p));
+      });
+      source.addEventListener("end", ends);
+      source.onerror = () => { if (source.readyState === EventSource.CLOSED) ends(); };
+      streams.current.push({ source, of });
+    }, 150);
+    return () => clearTimeout(timer);
   }, [key]);
+  useEffect(() => () => {
+    for (const s of streams.current) s.source.close();
+    streams.current = [];
+  }, []);
   return peeks;
 }
 
-/** A whole recording, as far as it goes now. */
-export async function transcript(session: string, signal: AbortSignal): Promise<Item[]> {
+/** A recording as far as it goes now; cut is set where it is longer than a page holds. */
+export type Whole = { items: Numbered[]; cut: boolean };
+
+/** The most of a recording that is brought to a page, in bytes. */
+export const mostWhole = 32 << 20;
+
+/** A whole recording, read as it comes. */
+export async function transcript(session: string, signal: AbortSignal): Promise<Whole> {
   const response = await fetch(address(`/sessions/${encodeURIComponent(session)}/transcript`), { signal, credentials: "same-origin" });
   if (!response.ok) throw new Failure(response.status, (await response.json().catch(() => ({}))) as object);
-  const items: Item[] = [];
-  const lines = (await response.text()).split("\n");
-  for (const line of lines) if (line.trim()) items.push(JSON.parse(line) as Item);
-  return items;
+  const items: Numbered[] = [];
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    const lines = (rest + (value ?? "")).split("\n");
+    rest = done ? "" : lines.pop()!;
+    for (const line of lines) if (line.trim()) items.push({ item: JSON.parse(line) as Item, number: items.length + 1 });
+    if (done) return { items, cut: false };
+    size += value.length;
+    if (size > mostWhole) {
+      await reader.cancel();
+      return { items, cut: true };
+    }
+  }
 }
