@@ -29,10 +29,12 @@ type Laws struct {
 type lawRequest struct {
 	curfew.RequestAsked
 	yes  map[curfew.Principal]bool
+	most time.Duration // that everybody has agreed to
 	hash []byte
 }
 
 type lawGrant struct {
+	notBefore  time.Time
 	start, end time.Time
 	over       bool
 	longest    time.Duration
@@ -166,7 +168,7 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 			if b.Credential != "" {
 				l.asked[b.Credential] = true
 			}
-			l.requests[b.Request] = &lawRequest{RequestAsked: b, yes: map[curfew.Principal]bool{}, hash: hashOf(e)}
+			l.requests[b.Request] = &lawRequest{RequestAsked: b, yes: map[curfew.Principal]bool{}, most: b.Duration, hash: hashOf(e)}
 			return nil
 		})
 	}
@@ -198,6 +200,7 @@ func (l *Laws) checkRequest(e curfew.Event) error {
 			return err
 		}
 		r.yes[b.By] = true
+		r.most = min(r.most, b.For)
 		return nil
 	})
 }
@@ -209,7 +212,7 @@ func (l *Laws) checkGrant(e curfew.Event) error {
 	case curfew.KindGrantStarted:
 		return see(e, func(b curfew.GrantStarted) error {
 			g := l.grants[b.Grant]
-			if g == nil || g.over || !g.start.IsZero() || !b.End.After(e.Time) || b.End.Sub(e.Time) > g.longest {
+			if g == nil || g.over || !g.start.IsZero() || e.Time.Before(g.notBefore) || !b.End.After(e.Time) || b.End.Sub(e.Time) > g.longest {
 				return broken("the grant %s cannot start", b.Grant)
 			}
 			g.start, g.end = e.Time, b.End
@@ -241,6 +244,14 @@ func (l *Laws) checkApproved(b curfew.GrantApproved) error {
 	if r == nil || r.Principal != b.Principal || r.Role != b.Role || r.Resource != b.Resource || b.Duration > r.Duration {
 		return broken("the grant %s is not what the request %s asked for", b.Grant, b.Request)
 	}
+	if r.Policy != b.Policy || r.Workflow != b.Workflow || r.RoleVersion != b.RoleVersion || r.ResourceVersion != b.ResourceVersion || b.Start.Before(r.Start) || b.Duration > r.most {
+		return broken("the grant %s is not what was agreed to of the request %s", b.Grant, b.Request)
+	}
+	for _, by := range b.By {
+		if !r.yes[by] {
+			return broken("the grant %s names %s, who did not agree to it", b.Grant, by)
+		}
+	}
 	if err := r.enough(); err != nil {
 		return err
 	}
@@ -248,7 +259,7 @@ func (l *Laws) checkApproved(b curfew.GrantApproved) error {
 		return broken("the grant %s is given twice", b.Grant)
 	}
 	delete(l.requests, b.Request)
-	l.grants[b.Grant] = &lawGrant{longest: b.Duration, release: b.Release}
+	l.grants[b.Grant] = &lawGrant{notBefore: b.Start, longest: b.Duration, release: b.Release}
 	return nil
 }
 
@@ -277,7 +288,7 @@ func (l *Laws) checkMoved(e curfew.Event, b curfew.GrantMoved) error {
 		return nil
 	}
 	r := l.requests[b.Request]
-	if r == nil || r.Extends != b.Grant || b.End.Sub(g.end) > r.Duration+time.Second {
+	if r == nil || r.Extends != b.Grant || b.End.Sub(g.end) > r.most+time.Second {
 		return broken("the grant %s is extended, and nobody asked for that", b.Grant)
 	}
 	if err := r.enough(); err != nil {

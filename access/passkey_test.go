@@ -482,3 +482,73 @@ func TestEveryFieldOfARecordIsChecked(t *testing.T) {
 		}
 	})
 }
+
+// What was signed is what was given: whoever holds the node's key writes no grant of more
+// than that, and none of something else.
+func TestAGrantOfMoreThanWasTouchedForIsNamed(t *testing.T) {
+	inFounded(t, "granting", func(w *world) {
+		key := w.enrol(dana)
+		id, _ := w.ask(alice, "write", time.Hour)
+		c := w.approving(dana, id)
+		c.For = 10 * time.Minute
+		c.Touch = w.touch(key, c)
+		w.do(c)
+		for what, change := range map[string]func(*curfew.GrantApproved){
+			"longer than was agreed": func(b *curfew.GrantApproved) { b.Duration = time.Hour },
+			"another role's rights":  func(b *curfew.GrantApproved) { b.RoleVersion = "00" },
+			"another target":         func(b *curfew.GrantApproved) { b.ResourceVersion = "00" },
+			"another policy":         func(b *curfew.GrantApproved) { b.Policy = "reading" },
+			"without its workflow":   func(b *curfew.GrantApproved) { b.Workflow = "wf_other" },
+			"by somebody else":       func(b *curfew.GrantApproved) { b.By = append(b.By, ben) },
+		} {
+			if rep := w.verified(forged(t, w.events(), change)); rep.OK {
+				t.Errorf("a grant %s is not named", what)
+			}
+		}
+	})
+	inFounded(t, "granting later", func(w *world) {
+		key := w.enrol(dana)
+		ask := w.asking(alice, "write", time.Hour)
+		ask.Start = time.Now().Add(2 * time.Hour).UTC()
+		w.do(ask)
+		c := w.approving(dana, ask.Request)
+		c.Touch = w.touch(key, c)
+		w.do(c)
+		if rep := w.verified(forged(t, w.events(), func(b *curfew.GrantApproved) { b.Start = time.Time{} })); rep.OK {
+			t.Error("a grant before its start is not named")
+		}
+		early := forged(t, w.events(), func(*curfew.GrantApproved) {})
+		for i, e := range early {
+			if e.Kind == curfew.KindGrantApproved {
+				begun, _ := json.Marshal(curfew.GrantStarted{Grant: c.Grant, End: e.Time.Add(time.Minute)})
+				early = append(early[:i+1:i+1], curfew.Event{Position: e.Position + 1, Time: e.Time, Kind: curfew.KindGrantStarted, Body: begun})
+				break
+			}
+		}
+		if rep := w.verified(early); rep.OK {
+			t.Error("a grant that began before its start is not named")
+		}
+	})
+}
+
+// forged are the events with what was given written otherwise.
+func forged(t *testing.T, events []curfew.Event, change func(*curfew.GrantApproved)) []curfew.Event {
+	out := append([]curfew.Event(nil), events...)
+	found := false
+	for i, e := range out {
+		if e.Kind != curfew.KindGrantApproved {
+			continue
+		}
+		found = true
+		var b curfew.GrantApproved
+		if err := json.Unmarshal(e.Body, &b); err != nil {
+			t.Fatal(err)
+		}
+		change(&b)
+		out[i].Body, _ = json.Marshal(b)
+	}
+	if !found {
+		t.Fatal("nothing was granted")
+	}
+	return out
+}

@@ -2,9 +2,11 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -160,6 +162,18 @@ func (s *Server) showApprove(ctx context.Context, c caller, id string, in client
 	if v.Reason != "" {
 		lines = append(lines, "Their words: "+quoted(v.Reason))
 	}
+	if !v.Start.IsZero() {
+		lines = append(lines, "It starts "+v.Start.UTC().Format("2006-01-02 15:04 MST")+".")
+	}
+	if v.Extends != "" {
+		lines = append(lines, "It is more time for "+v.Extends+", which they have.")
+	}
+	if v.Workflow != "" {
+		lines = append(lines, "It is for the workflow "+say.Clean(v.Workflow, 200)+".")
+	}
+	if v.From != "" {
+		lines = append(lines, "It was asked by "+v.From+".")
+	}
 	cmd := access.Approve{Request: r.Request, By: c.who, For: d}
 	if in.For == "" {
 		cmd.For = 0
@@ -185,16 +199,37 @@ func (s *Server) showHeld(ctx context.Context, c caller, id, verb string) (prepa
 	if err != nil {
 		return prepared{}, err
 	}
-	p := prepared{title: verb + " " + h.Who + "'s statement on " + h.Resource, lines: []string{h.Text}}
-	for _, v := range h.Values {
-		switch {
-		case v.Null:
-			p.lines = append(p.lines, "with null")
-		default:
-			p.lines = append(p.lines, "with "+v.Text)
+	p := prepared{title: verb + " " + h.Who + "'s statement on " + h.Resource}
+	if h.Text != "" { // line by line: in one, what follows a comment would seem to be part of it
+		for line := range strings.SplitSeq(strings.ReplaceAll(h.Text, "\r\n", "\n"), "\n") {
+			p.lines = append(p.lines, "│ "+whole(line)) // what is behind the bar is theirs, all else is ours
 		}
 	}
+	for i, v := range h.Values {
+		text := "'" + whole(v.Text) + "'"
+		switch {
+		case v.Null:
+			text = "null"
+		case v.Binary:
+			text = "(binary) " + whole(v.Text)
+		}
+		p.lines = append(p.lines, fmt.Sprintf("$%d = %s", i+1, text))
+	}
+	if h.Masked {
+		p.lines = append(p.lines, "It sets a secret, which is shown to nobody.")
+	}
+	if h.Open {
+		p.lines = append(p.lines, "Its transaction is open.")
+	}
+	if h.Text == "" && !h.Masked {
+		return prepared{}, curfew.Errorf(curfew.Conflict, "what it says cannot be shown: %s", cmp.Or(h.WhyNot, "its session is on its way out"))
+	}
 	return p, nil
+}
+
+// whole is a line of somebody's, harmless, with nothing left out.
+func whole(line string) string {
+	return say.Clean(strings.ReplaceAll(line, "\t", "    "), 8*len(line)+8)
 }
 
 func (s *Server) showRelease(ctx context.Context, c caller, id string, _ client.Decision) (prepared, error) {
@@ -225,13 +260,15 @@ func (s *Server) showAgree(ctx context.Context, c caller, id string, _ client.De
 	return prepared{}, curfew.Errorf(curfew.NotFound, "there is no plan %.60q that waits", id)
 }
 
+// showApply takes files with the plan that was shown only: without it, what somebody else
+// changes until the touch would be undone unseen.
 func (s *Server) showApply(ctx context.Context, c caller, _ string, in client.Files) (prepared, error) {
 	out, err := s.plan(ctx, c, &filesIn{in})
 	if err != nil {
 		return prepared{}, err
 	}
 	p := out.Body
-	if in.Plan != "" && in.Plan != p.ID || len(p.Tests) > 0 || p.ID == "" {
+	if in.Plan != p.ID || len(p.Tests) > 0 || p.ID == "" {
 		return prepared{}, curfew.Errorf(curfew.Conflict, "the plan is not the one that was shown, or cannot be applied").WithRule("plan.changed").WithFix("plan again: curfew plan")
 	}
 	lines := append(append([]string{}, p.Lines...), p.Gains...)

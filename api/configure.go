@@ -206,7 +206,7 @@ func (s *Server) apply(ctx context.Context, c caller, in *filesIn) (*body[client
 	}
 	s.showChange(ctx, change, &out)
 	nothing := change.Empty() && len(d.newPeople) == 0
-	if nothing && in.Body.Passphrase == "" {
+	if nothing && in.Body.Passphrase == "" && !c.proved {
 		return &body[client.Plan]{out}, nil
 	}
 	if err := s.prove(ctx, c, in.Body.Passphrase); err != nil {

@@ -124,7 +124,7 @@ func (s *Server) PasskeyChallenge() (client.TouchChallenge, error) {
 
 // SignInByPasskey signs a browser in by a touch.
 func (s *Server) SignInByPasskey(ctx context.Context, record []byte, in client.Touched, from identity.From) (cookie, known string, err error) {
-	who, err := s.parts.Identity.SignInByPasskey(record, said(in))
+	who, err := s.parts.Identity.SignInByPasskey(record, said(in), from)
 	if err != nil {
 		return "", "", err
 	}

@@ -23,7 +23,8 @@ const (
 	touchWait   = 10 * time.Minute
 	touchesEach = 10
 	touchesMost = 1000
-	touchBytes  = 8 << 20 // of all bodies of one person
+	touchBytes  = 8 << 20  // of all bodies of one person
+	allBytes    = 64 << 20 // of everybody's
 )
 
 // Where a touch stands.
@@ -110,7 +111,11 @@ func (t *touches) put(x *touch, now time.Time) error {
 		bytes -= y.size
 		theirs = theirs[1:]
 	}
-	if len(theirs) >= touchesEach || len(t.byID) >= touchesMost || bytes+x.size > touchBytes {
+	all := x.size
+	for _, y := range t.byID {
+		all += y.size
+	}
+	if len(theirs) >= touchesEach || len(t.byID) >= touchesMost || bytes+x.size > touchBytes || all > allBytes {
 		return curfew.Errorf(curfew.Limited, "too much waits for a touch").WithRule("touch.many").WithFix("touch for what waits, or drop it")
 	}
 	t.byID[x.id] = x
@@ -269,7 +274,9 @@ func (s *Server) touch(ctx context.Context, c caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.touched(ctx, c, x, ticket, said(in.Body))
+	// Whoever closes the page now does not have it end half way, with whoever asked told
+	// that nothing was done.
+	result, err := s.touched(context.WithoutCancel(ctx), c, x, ticket, said(in.Body))
 	s.touches.mu.Lock()
 	x.running = false
 	switch rule := ruleOf(err); {

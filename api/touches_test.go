@@ -17,6 +17,8 @@ import (
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/ledger"
 	"github.com/curfewhq/curfew/passkey/passkeytest"
+	"github.com/curfewhq/curfew/record"
+	"github.com/curfewhq/curfew/session"
 )
 
 // sends calls as somebody, by their browser or by their token, and reads the answer.
@@ -368,5 +370,92 @@ func TestWhateverTakesAPassphraseTakesATouch(t *testing.T) {
 	}
 	if found < 10 {
 		t.Errorf("only %d routes take a passphrase", found)
+	}
+}
+
+// Without the plan that was shown, a change of somebody else's between the showing and
+// the touch would be undone unseen.
+func TestAConfigurationIsTouchedForByItsPlan(t *testing.T) {
+	o := newOffice(t)
+	o.enrol("root")
+	files := client.Files{Files: []client.File{{Name: "x", Text: "curfew: v1\n"}}}
+	w, r := sends[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/config/apply", Body: files})
+	if w.ID != "" || r.code != "plan.changed" {
+		t.Errorf("files without their plan wait for a touch: %d %s", r.status, r.text)
+	}
+}
+
+// What is read aloud of a statement is all of it, line by line, with what hides shown.
+func TestAStatementIsShownWholeBeforeItIsTouchedFor(t *testing.T) {
+	o := newOffice(t)
+	o.enrol("dana")
+	shown := session.Held{}
+	o.server.parts.Held = func(id curfew.StatementID) (session.Held, bool) {
+		return shown, shown.Statement == id
+	}
+	ask := func() (client.Touch, reply) {
+		return sends[client.Touch](o, "token", "dana", "/touches", client.TouchAsk{Path: "/statements/" + aliceStatement + "/release", Body: client.Decision{Digest: "00"}})
+	}
+	shown = session.Held{
+		Statement: aliceStatement, Open: true, Text: "SELECT 1 -- as agreed\nDROP TABLE o\u061crders",
+		Values: []record.Value{{Text: "a\u202eb"}, {Null: true}, {Text: "00ff", Binary: true}, {Text: "x'"}},
+	}
+	w, r := ask()
+	want := []string{"│ SELECT 1 -- as agreed", `│ DROP TABLE o\u061crders`, `$1 = 'a\u202eb'`, "$2 = null", "$3 = (binary) 00ff", "$4 = 'x''", "Its transaction is open."}
+	if !slices.Equal(w.Lines, want) {
+		t.Errorf("%q %s", w.Lines, r.text)
+	}
+	shown = session.Held{Statement: aliceStatement, Masked: true}
+	if w, r = ask(); !slices.Equal(w.Lines, []string{"It sets a secret, which is shown to nobody."}) {
+		t.Errorf("%q %s", w.Lines, r.text)
+	}
+	shown = session.Held{}
+	if w, r = ask(); w.ID != "" || r.status != http.StatusConflict {
+		t.Errorf("what nobody is shown waits for a touch: %+v %s", w, r.text)
+	}
+}
+
+// A page that is closed in the middle leaves nothing half known: what was touched for is
+// done, and whoever asked learns it.
+func TestAPageThatIsClosedDoesNotTakeATouchBack(t *testing.T) {
+	o := newOffice(t)
+	dana := o.enrol("dana")
+	w, _ := sends[client.Touch](o, "token", "dana", "/touches", client.TouchAsk{Path: "/requests/" + aliceRequest + "/approve", Body: client.Decision{Digest: o.digestOf(aliceRequest)}})
+	c, _ := sends[client.TouchChallenge](o, "browser", "dana", "/touches/"+w.ID+"/challenge", struct{}{})
+	said := dana.Touch(c.Record)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := &struct {
+		IDIn
+		Body client.Touched
+	}{IDIn{w.ID}, client.Touched{Passkey: said.Passkey, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}}
+	if _, err := o.server.touch(ctx, caller{who: o.who["dana"], browser: true}, in); err != nil {
+		t.Errorf("touched: %v", err)
+	}
+	approved := true
+	o.access.View(func(st *access.State) {
+		approved = st.Requests[aliceRequest] == nil || len(st.Requests[aliceRequest].Votes) > 0
+	})
+	if r := o.call("dana", "GET", client.Base+"/touches/"+w.ID, ""); !approved || !strings.Contains(r.text, `"done"`) {
+		t.Errorf("approved %v, and whoever asked learns %s", approved, r.text)
+	}
+}
+
+// Whoever has a passkey keeps other words for the same, as others do by passphrase.
+func TestOtherWordsAreKeptByATouch(t *testing.T) {
+	o := newOffice(t)
+	root := o.enrol("root")
+	files := client.Files{Files: []client.File{{Name: "x", Text: o.server.text(t.Context()).Files[0].Text + "\n# as agreed on Tuesday\n"}}}
+	plan, r := sends[client.Plan](o, "token", "root", "/config/plan", files)
+	if plan.Status != "empty" {
+		t.Fatalf("%s", r.text)
+	}
+	files.Plan = plan.ID
+	w, r := sends[client.Touch](o, "token", "root", "/touches", client.TouchAsk{Path: "/config/apply", Body: files})
+	if w, r = o.touched("root", w.ID, root); w.Status != "done" {
+		t.Fatalf("%s", r.text)
+	}
+	if kept := o.server.text(t.Context()); !strings.Contains(kept.Files[0].Text, "on Tuesday") {
+		t.Errorf("they are not kept: %s", kept.Files[0].Text)
 	}
 }

@@ -31,6 +31,7 @@ type story struct {
 	at      time.Time
 	anchors map[curfew.SessionID][][]byte
 	touch   func(asked curfew.Event, q curfew.RequestAsked) *curfew.Touch // of the approver; nil: by passphrase
+	given   func(*curfew.GrantApproved)                                   // changes what is given
 	also    []uint64                                                      // that was looked up beside what is gathered
 }
 
@@ -77,7 +78,11 @@ func (s *story) use(id curfew.SessionID, n string, items int) {
 		acted.Touch = s.touch(asked, q)
 	}
 	s.add(curfew.KindRequestApproved, acted)
-	s.add(curfew.KindGrantApproved, curfew.GrantApproved{Grant: g, Request: rq, Principal: "p_alice", Role: "read", Resource: "db"})
+	given := curfew.GrantApproved{Grant: g, Request: rq, Principal: "p_alice", Role: "read", Resource: "db"}
+	if s.given != nil {
+		s.given(&given)
+	}
+	s.add(curfew.KindGrantApproved, given)
 	s.add(curfew.KindGrantStarted, curfew.GrantStarted{Grant: g, End: s.at.Add(time.Hour)})
 	s.add(curfew.KindSessionOpened, curfew.SessionOpened{Session: id, Grant: g, Principal: "p_alice", Resource: "db"})
 	w, err := s.store.Create(record.Header{Session: id, Grant: g, Principal: "p_alice", Resource: "db", Mode: curfew.RecordFirst})

@@ -90,7 +90,7 @@ func (v *verifying) tell(e curfew.Event) error {
 		return as(e, func(b curfew.RequestAsked) error {
 			s.asked = true
 			s.requests = append(s.requests, b.Request)
-			s.questions[b.Request] = question{ledger.LeafHash(e), b}
+			s.questions[b.Request] = question{ledger.LeafHash(e), b, b.Duration}
 			return nil
 		})
 	case curfew.KindRequestApproved:
@@ -98,6 +98,9 @@ func (v *verifying) tell(e curfew.Event) error {
 			if !slices.Contains(s.requests, b.Request) {
 				return tellError("it approves another request")
 			}
+			q := s.questions[b.Request]
+			q.most = min(q.most, b.For)
+			s.questions[b.Request] = q
 			if !slices.Contains(r.Approved, b.By) {
 				r.Approved = append(r.Approved, b.By)
 			}
@@ -114,6 +117,9 @@ func (v *verifying) tell(e curfew.Event) error {
 		return as(e, func(b curfew.GrantApproved) error {
 			if s.granted || !slices.Contains(s.requests, b.Request) {
 				return tellError("nobody asked for this grant")
+			}
+			if q := s.questions[b.Request]; b.Principal != q.asked.Principal || b.Role != q.asked.Role || b.Resource != q.asked.Resource || b.Duration > q.most {
+				return tellError("the grant is not what was asked for and agreed to")
 			}
 			s.granted, r.Grant, r.Role, r.Principal, r.Resource = true, b.Grant, b.Role, b.Principal, b.Resource
 			return nil

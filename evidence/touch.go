@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/ledger"
@@ -13,6 +14,7 @@ import (
 type question struct {
 	hash  ledger.Hash
 	asked curfew.RequestAsked
+	most  time.Duration // that everybody has agreed to
 }
 
 // addedPasskey is a passkey, and where in the ledger it was added.

@@ -77,3 +77,20 @@ func TestATouchOverSomethingElseIsNamed(t *testing.T) {
 		t.Errorf("without the passkey: %+v", r)
 	}
 }
+
+// What was given is what was asked and agreed to: nobody's touch for less is told as if it were for more.
+func TestAGrantOfSomethingElseIsNamed(t *testing.T) {
+	for what, change := range map[string]func(*curfew.GrantApproved){
+		"role":      func(b *curfew.GrantApproved) { b.Role = "write" },
+		"resource":  func(b *curfew.GrantApproved) { b.Resource = "db2" },
+		"requester": func(b *curfew.GrantApproved) { b.Principal = "p_tom" },
+		"time":      func(b *curfew.GrantApproved) { b.Duration = 2 * time.Minute },
+	} {
+		s := tell(t)
+		s.given = change
+		s.use(session, "1", 4)
+		if r := s.verify(s.export(session, "1", nil)); r.OK || !strings.Contains(r.Problem, "agreed to") {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+}

@@ -21,6 +21,7 @@ const (
 	wrongMost     = 5  // of one person, from one place
 	wrongStranger = 20 // of one person, from places that have never signed in
 	wrongAddress  = 20 // from one address, whoever is guessed at
+	wrongTouches  = 60 // from one address: nobody guesses a signature, and checking one takes time
 	wrongWait     = 15 * time.Minute
 	mostBuckets   = 10_000
 )

@@ -45,6 +45,7 @@ type Parts struct {
 type Service struct {
 	parts  Parts
 	origin string        // whose pages make and use passkeys; "": none do
+	start  string        // tells this start from others
 	hashes chan struct{} // bounds slow hashes under way
 	hash   func(passphrase string, salt []byte) []byte
 
@@ -68,7 +69,7 @@ func New(p Parts) *Service {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		parts: p, hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
+		parts: p, start: newSecret(), hashes: make(chan struct{}, 2), hash: argon, guesses: guessing{counts: map[string]guessed{}},
 		keys: map[curfew.Principal]*seal.Ring{}, tokens: map[string]tokenRow{}, rows: map[string]credentialRow{}, left: map[string]time.Time{},
 		visits: once[visitCode]{life: visitCodeLife, most: 10_000, each: 100}, shown: map[string]time.Time{},
 		makes: once[making]{life: touchLife, most: 1000, each: 20}, touches: once[touching]{life: touchLife, most: 10_000, each: 100},

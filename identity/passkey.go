@@ -64,6 +64,18 @@ func (s *Service) passkeysOf(who curfew.Principal) (ids [][]byte) {
 	return ids
 }
 
+// counting is a passkey that counts at this console, of somebody who is enabled. One that
+// was made at another address of it does not: whoever has got hold of that address serves
+// a page there, and has people touch for what they are not shown.
+func (s *Service) counting(id []byte) (p curfew.Passkey, ok bool) {
+	s.parts.Access.View(func(st *access.State) {
+		if q := st.Passkey(id); q != nil && q.Origin == s.origin && st.Enabled(q.Principal) {
+			p, ok = q.Passkey, true
+		}
+	})
+	return p, ok
+}
+
 // rp is the WebAuthn RP ID of the console.
 func (s *Service) rp() string {
 	u, err := url.Parse(s.origin)
@@ -125,7 +137,12 @@ func (s *Service) AskTouch(who curfew.Principal, c access.Command) (Touching, er
 }
 
 func (s *Service) askTouch(who curfew.Principal, r curfew.Record) (Touching, error) {
-	out := Touching{Ticket: newSecret(), Passkeys: s.passkeysOf(who), RP: s.rp()}
+	out := Touching{Ticket: newSecret(), RP: s.rp()}
+	for _, id := range s.passkeysOf(who) {
+		if _, ok := s.counting(id); ok {
+			out.Passkeys = append(out.Passkeys, id)
+		}
+	}
 	if r.Approver != who || len(out.Passkeys) == 0 {
 		return Touching{}, curfew.Errorf(curfew.Denied, "you have no passkey that decides this").WithRule("passkey.unknown")
 	}
@@ -148,6 +165,9 @@ func (s *Service) Touch(who curfew.Principal, ticket string, said Said) (*curfew
 	if !ok || t.who != who {
 		return nil, late()
 	}
+	if p, ok := s.counting(said.Passkey); !ok || p.Principal != who {
+		return nil, curfew.Errorf(curfew.Denied, "this is no passkey of yours").WithRule("passkey.unknown")
+	}
 	return &curfew.Touch{Passkey: said.Passkey, Record: t.record, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}, nil
 }
 
@@ -169,13 +189,8 @@ func (s *Service) ProveByTouch(who curfew.Principal, what string, digest []byte,
 	if !ok || r.Act != curfew.ActProve || r.Approver != who || r.Subject != what || !bytes.Equal(r.Shown, digest) {
 		return curfew.Errorf(curfew.Conflict, "what was touched for is not what would be done now").WithRule("passkey.changed").WithFix("do it again")
 	}
-	var p curfew.Passkey
-	s.parts.Access.View(func(st *access.State) {
-		if q := st.Passkey(said.Passkey); q != nil && q.Principal == who && st.Enabled(who) {
-			p = q.Passkey
-		}
-	})
-	if p.Principal == "" {
+	p, ok := s.counting(said.Passkey)
+	if !ok || p.Principal != who {
 		return curfew.Errorf(curfew.Denied, "this is no passkey of yours").WithRule("passkey.unknown")
 	}
 	return passkey.Verify(p, *t)
@@ -193,32 +208,33 @@ func (s *Service) AskSignIn() (Touching, error) {
 	return Touching{Record: text, Challenge: curfew.Challenge(text), RP: s.rp()}, nil
 }
 
-// signInMAC shows that a record to sign in with is one of ours.
+// signInMAC shows that a record to sign in with is one of ours, of since this start: which
+// ones have signed somebody in is in memory.
 func (s *Service) signInMAC(r curfew.Record) []byte {
 	r.Shown = nil
-	m := s.parts.Ring.MAC([]byte("passkey sign-in"), r.Canonical())
+	m := s.parts.Ring.MAC([]byte("passkey sign-in"), []byte(s.start), r.Canonical())
 	return m[:]
 }
 
 // SignInByPasskey says who has touched for a record of AskSignIn, once. Whatever is
 // wrong, the answer is one sentence.
-func (s *Service) SignInByPasskey(record []byte, said Said) (curfew.Principal, error) {
+func (s *Service) SignInByPasskey(record []byte, said Said, from From) (curfew.Principal, error) {
+	in := []bucket{{"passkeys from " + placeOf(from.Address), wrongTouches}}
+	if err := s.guesses.take(in); err != nil {
+		return "", err
+	}
 	no := curfew.Errorf(curfew.NotSignedIn, "this passkey does not sign anybody in")
 	r, ok := curfew.ParseRecord(record)
 	now := s.parts.Access.Now()
 	if !ok || r.Act != curfew.ActSignIn || !now.Before(r.Expires) || !seal.Equal(r.Shown, s.signInMAC(r)) {
 		return "", no
 	}
-	var p curfew.Passkey
-	s.parts.Access.View(func(st *access.State) {
-		if q := st.Passkey(said.Passkey); q != nil && st.Enabled(q.Principal) {
-			p = q.Passkey
-		}
-	})
+	p, counts := s.counting(said.Passkey)
 	touch := curfew.Touch{Passkey: said.Passkey, Record: record, ClientData: said.ClientData, Authenticator: said.Authenticator, Signature: said.Signature}
-	if p.Principal == "" || passkey.Verify(p, touch) != nil || !s.once(string(r.Nonce), r.Expires, now) {
+	if !counts || passkey.Verify(p, touch) != nil || !s.once(string(r.Nonce), r.Expires, now) {
 		return "", no
 	}
+	s.guesses.right(in)
 	return p.Principal, nil
 }
 

@@ -126,30 +126,30 @@ func TestSigningInByAPasskey(t *testing.T) {
 		return ask.Record
 	}
 	record := fresh()
-	who, err := w.id.SignInByPasskey(record, said(a.Touch(record)))
+	who, err := w.id.SignInByPasskey(record, said(a.Touch(record)), From{})
 	if err != nil || who != w.root {
 		t.Fatalf("%s %v", who, err)
 	}
-	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)))
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)), From{})
 	w.rule(err, string(curfew.NotSignedIn)) // once
 
 	mine := curfew.Record{Act: curfew.ActSignIn, Nonce: make([]byte, 16), Expires: w.access.Now().Add(touchLife)}.Canonical()
-	_, err = w.id.SignInByPasskey(mine, said(a.Touch(mine)))
+	_, err = w.id.SignInByPasskey(mine, said(a.Touch(mine)), From{})
 	w.rule(err, string(curfew.NotSignedIn)) // not one of ours
 	stranger := passkeytest.New(w.root, console)
 	record = fresh()
-	_, err = w.id.SignInByPasskey(record, said(stranger.Touch(record)))
+	_, err = w.id.SignInByPasskey(record, said(stranger.Touch(record)), From{})
 	w.rule(err, string(curfew.NotSignedIn))
-	_, err = w.id.SignInByPasskey(record, said(a.Touch(record, func(s *passkeytest.Said) { s.Origin = "http://evil.localhost:7080" })))
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record, func(s *passkeytest.Said) { s.Origin = "http://evil.localhost:7080" })), From{})
 	w.rule(err, string(curfew.NotSignedIn)) // phished
-	_, err = w.id.SignInByPasskey(record, said(a.Touch(fresh())))
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(fresh())), From{})
 	w.rule(err, string(curfew.NotSignedIn)) // for another record
 
 	// A touch for a decision signs nobody in, and one to sign in decides nothing.
 	remove := access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root}
 	ask, err := w.id.AskTouch(w.root, remove)
 	w.ok(err)
-	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)))
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), From{})
 	w.rule(err, string(curfew.NotSignedIn))
 	remove.Touch = a.Touch(fresh())
 	_, err = w.access.Do(t.Context(), remove)
@@ -159,7 +159,7 @@ func TestSigningInByAPasskey(t *testing.T) {
 	_, err = w.access.Do(t.Context(), remove)
 	w.ok(err)
 	record = fresh()
-	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)))
+	_, err = w.id.SignInByPasskey(record, said(a.Touch(record)), From{})
 	w.rule(err, string(curfew.NotSignedIn)) // it is gone
 	w.verified()
 }
@@ -199,4 +199,69 @@ func TestATouchProvesOneThing(t *testing.T) {
 	remove.Touch = touch
 	_, err = w.access.Do(t.Context(), remove)
 	w.rule(err, "passkey.changed")
+}
+
+// Whoever has got hold of the address that the console had before signs nobody in, and
+// has nobody decide: what was made there does not count here.
+func TestAPasskeyOfAnotherConsoleDoesNotCount(t *testing.T) {
+	w, a := enrolled(t)
+	remove := access.RemovePasskey{ID: a.Passkey.ID, Principal: w.root}
+	before, err := w.id.AskTouch(w.root, remove)
+	w.ok(err)
+	proof, err := w.id.AskProof(w.root, "/people/invite", []byte("of eve@acme.io"))
+	w.ok(err)
+
+	w.id.At("https://curfew.acme.io")
+	ask, err := w.id.AskSignIn()
+	w.ok(err)
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), From{})
+	w.rule(err, string(curfew.NotSignedIn))
+	_, err = w.id.AskTouch(w.root, remove)
+	w.rule(err, "passkey.unknown")
+	_, err = w.id.AskProof(w.root, "/people/invite", []byte("of eve@acme.io"))
+	w.rule(err, "passkey.unknown")
+	_, err = w.id.Touch(w.root, before.Ticket, said(a.Touch(before.Record)))
+	w.rule(err, "passkey.unknown")
+	w.rule(w.id.ProveByTouch(w.root, "/people/invite", []byte("of eve@acme.io"), proof.Ticket, said(a.Touch(proof.Record))), "passkey.unknown")
+	w.rule(w.id.Prove(t.Context(), w.root, phrase), "passkey.needed") // nor does the passphrase count again
+	m, err := w.id.MakePasskey(t.Context(), w.root, phrase)
+	w.ok(err)
+	made := passkeytest.New(w.root, "https://curfew.acme.io")
+	client, attestation := made.Make(m.Challenge)
+	add, err := w.id.Made(w.root, m.Ticket, client, attestation)
+	w.ok(err)
+	_, err = w.access.Do(t.Context(), add)
+	w.rule(err, "passkey.needed") // nor is another one the first
+}
+
+func TestARecordSignsNobodyInAtAnotherStart(t *testing.T) {
+	w, a := enrolled(t)
+	ask, err := w.id.AskSignIn()
+	w.ok(err)
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), From{})
+	w.ok(err)
+	again := New(w.id.parts) // which records signed somebody in is in memory
+	again.At(console)
+	_, err = again.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), From{})
+	w.rule(err, string(curfew.NotSignedIn))
+}
+
+func TestWhoTouchesForNothingIsSlowedDown(t *testing.T) {
+	w, a := enrolled(t)
+	from := From{Address: "192.0.2.9:1"}
+	for range wrongTouches {
+		if _, err := w.id.SignInByPasskey([]byte("{}"), Said{}, from); curfew.CodeOf(err) != curfew.NotSignedIn {
+			t.Fatal(err)
+		}
+	}
+	ask, err := w.id.AskSignIn()
+	w.ok(err)
+	if _, err := w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), from); curfew.CodeOf(err) != curfew.Limited {
+		t.Errorf("one more from there: %v", err)
+	}
+	_, err = w.id.SignInByPasskey(ask.Record, said(a.Touch(ask.Record)), From{Address: "192.0.2.10:1"})
+	w.ok(err) // others are not kept out
+	if _, err := w.id.SignInFrom(t.Context(), "root@acme.io", phrase, from); err != nil {
+		t.Errorf("by passphrase from there: %v", err)
+	}
 }

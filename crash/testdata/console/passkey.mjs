@@ -87,6 +87,15 @@ await dana.getByRole("button", { name: "Drop it" }).click();
 await dana.getByText("Nothing was changed.").waitFor();
 check((await parent("denied")) !== "0", "the command line says that it was done");
 
+// An address that somebody sends has the page speak of touches, and to no other route.
+const asked = [];
+const listen = (r) => asked.push(new URL(r.url()).pathname);
+dana.on("request", listen);
+await dana.goto(`${given.base}/touch/..%2Fpasskeys`);
+await dana.getByText(/nothing of yours waits/i).waitFor();
+dana.off("request", listen);
+check(!asked.includes("/api/v1/passkeys"), "the page of a touch spoke to another route");
+
 // 6. One is removed by the touch of the other, and signs nobody in.
 await dana.goto(`${given.base}/settings`);
 await touches(first, false);

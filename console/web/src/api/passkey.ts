@@ -18,7 +18,7 @@ function untouched(error: unknown): unknown {
 
 /** Has the authenticator sign what waits; it is done by that. */
 export async function touch<T>(id: string): Promise<T> {
-  const c = await post<Schemas["TouchChallenge"]>(`/touches/${id}/challenge`);
+  const c = await post<Schemas["TouchChallenge"]>(`/touches/${encodeURIComponent(id)}/challenge`);
   let key: PublicKeyCredential;
   try {
     if (!window.PublicKeyCredential) throw new DOMException("it has no passkeys", "NotSupportedError");
@@ -29,7 +29,7 @@ export async function touch<T>(id: string): Promise<T> {
     throw untouched(error);
   }
   const r = key.response as AuthenticatorAssertionResponse;
-  const done = await post<Touch>(`/touches/${id}/touch`, {
+  const done = await post<Touch>(`/touches/${encodeURIComponent(id)}/touch`, {
     passkey: text(key.rawId), client_data: text(r.clientDataJSON), authenticator: text(r.authenticatorData), signature: text(r.signature),
   });
   note(done.result);
@@ -40,7 +40,7 @@ export async function touch<T>(id: string): Promise<T> {
 export async function byTouch<T>(path: string, body: object): Promise<T> {
   const t = await post<Touch>("/touches", { path, body: { ...body, passphrase: undefined } });
   return touch<T>(t.id).catch((error: unknown) => {
-    void post(`/touches/${t.id}/drop`).catch(() => undefined); // it lapses by itself
+    void post(`/touches/${encodeURIComponent(t.id)}/drop`).catch(() => undefined); // it lapses by itself
     throw error;
   });
 }
@@ -73,6 +73,6 @@ export async function makePasskey(passphrase: string): Promise<void> {
 }
 
 export const passkeys = ({ signal }: { signal: AbortSignal }): Promise<{ items: Schemas["Passkey"][] | null }> => get("/passkeys", undefined, signal);
-export const waiting = (id: string) => ({ signal }: { signal: AbortSignal }): Promise<Touch> => get(`/touches/${id}`, undefined, signal);
-export const drop = (id: string): Promise<Touch> => post(`/touches/${id}/drop`);
-export const removePasskey = (id: string): Promise<unknown> => byTouch(`/passkeys/${id}/remove`, {});
+export const waiting = (id: string) => ({ signal }: { signal: AbortSignal }): Promise<Touch> => get(`/touches/${encodeURIComponent(id)}`, undefined, signal);
+export const drop = (id: string): Promise<Touch> => post(`/touches/${encodeURIComponent(id)}/drop`);
+export const removePasskey = (id: string): Promise<unknown> => byTouch(`/passkeys/${encodeURIComponent(id)}/remove`, {});

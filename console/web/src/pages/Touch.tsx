@@ -29,7 +29,7 @@ export function Touch() {
             {t.status === "waiting" ? (
               <>
                 <div className="acts">
-                  <Button kind="main" busy={busy} autoFocus onClick={() => run(() => touch(id))}>Touch your passkey</Button>
+                  <Button kind="main" busy={busy} autoFocus={(t.lines ?? []).join("").length < 1000} onClick={() => run(() => touch(id))}>Touch your passkey</Button>
                   <Button kind="bad" busy={busy} onClick={() => run(() => drop(id))}>Drop it</Button>
                 </div>
                 <p className="muted small">It lapses at {clock(t.until)}.</p>
@@ -37,7 +37,7 @@ export function Touch() {
             ) : t.status === "done" ? (
               <p role="status"><b>Done.</b> Whoever asked goes on; you can close this page.</p>
             ) : (
-              <p role="status"><b>Nothing was changed.</b> {t.fault ? plain(t.fault.detail || t.fault.title) : ""}</p>
+              <p role="status"><b>{t.fault && (t.fault.code === "ledger.unknown" || t.fault.status >= 500) ? "It is not known whether it was done." : "Nothing was changed."}</b> {t.fault ? plain(t.fault.detail || t.fault.title) : ""}</p>
             )}
           </>
         )}
