@@ -25,6 +25,18 @@ func needBrowser(t *testing.T) string {
 	return modules
 }
 
+// together has tests of the console wait for their browsers side by side, unless one of them is
+// there for its figures.
+func together(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"CURFEW_FIGURES", "CURFEW_WATCH_FOR", "CURFEW_CONSOLE_FOR", "CURFEW_SHOTS"} {
+		if os.Getenv(name) != "" {
+			return
+		}
+	}
+	t.Parallel()
+}
+
 // browse runs a script of testdata/console before the console of g, and fails with each
 // fault that it finds. What it asks of this process is done by do, which answers in a line.
 func browse(t *testing.T, g *gateway, script string, given map[string]any, do func(what string) string) {

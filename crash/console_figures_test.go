@@ -16,18 +16,6 @@ import (
 	ledgerdb "github.com/curfewhq/curfew/ledger/sqlite"
 )
 
-// together has tests of the console wait for their browsers side by side, unless one of them is
-// there for its figures.
-func together(t *testing.T) {
-	t.Helper()
-	for _, name := range []string{"CURFEW_FIGURES", "CURFEW_WATCH_FOR", "CURFEW_CONSOLE_FOR", "CURFEW_SHOTS"} {
-		if os.Getenv(name) != "" {
-			return
-		}
-	}
-	t.Parallel()
-}
-
 // requested writes so many requests into the ledger of a gateway that is stopped, all but the
 // last withdrawn, as they would be in it after some months.
 func (g *gateway) requested(who []curfew.Principal, n int) {

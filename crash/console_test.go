@@ -10,6 +10,7 @@ import (
 // TestConsole drives the console in Chromium, with the whole program behind it, which is
 // stopped and started again in the middle.
 func TestConsole(t *testing.T) {
+	together(t)
 	g, people, who := looked(t, "look")
 	browse(t, g, "console.mjs", map[string]any{
 		"role": "shop/mender", "canary": "canary-of-the-reason", "people": who,

@@ -13,6 +13,7 @@ import (
 // two tabs at once, and with what is hostile.
 func TestConsoleConfiguration(t *testing.T) {
 	needBrowser(t)
+	together(t)
 	g, people, text := office(t, "form")
 	browse(t, g, "configuration.mjs", map[string]any{
 		"people": map[string]any{"ada": shownAs("ada", "Ada"), "lea": shownAs("lea", "Lea Lead"), "mallory": shownAs("mallory", "Mallory")},
@@ -28,6 +29,7 @@ func TestConsoleConfiguration(t *testing.T) {
 // TestConsoleStates walks every page of the console through what can become of it.
 func TestConsoleStates(t *testing.T) {
 	needBrowser(t)
+	together(t)
 	g, people, text := office(t, "state")
 	people["ada"].applies(t, strings.Replace(text, "        not: requester\n", "        not: requester\n    risk: high\n    when: { hours: \"Mon-Sun 00:30-23:30 UTC\" }\n", 1))
 	ctx := context.Background()

@@ -19,6 +19,7 @@ import (
 // TestConsolePasskeys has Chromium's own authenticators decide, in the page and for a
 // command line; what they signed is in the ledger, which verifies offline.
 func TestConsolePasskeys(t *testing.T) {
+	together(t)
 	g, people, who := looked(t, "touch")
 	var waiting *child
 	var asked string
