@@ -174,3 +174,18 @@ func TestHouseOnlyReachDials(t *testing.T) {
 		})
 	}
 }
+
+// A passphrase is hashed slowly, but for tests.
+func TestHouseOnlyTestsHashQuickly(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || helper(s.pkg) {
+			continue
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "HashQuickly" {
+				t.Errorf("%s hashes passphrases quickly", s.file)
+			}
+			return true
+		})
+	}
+}

@@ -72,6 +72,7 @@ func newOffice(t *testing.T) *office {
 	rows := shelf.New(&shelfmem.Rows{}, ring)
 	id := identity.New(identity.Parts{Access: a, Shelf: rows, Ring: ring})
 	id.At(console)
+	id.HashQuickly()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.Run(ctx) })
 	wg.Go(func() { _ = history.Follow(ctx, l, h, discard()) })
@@ -98,6 +99,7 @@ func newOffice(t *testing.T) *office {
 	o.people(ctx)
 	o.configure(ctx)
 	must(t, o.session(ctx, rec))
+	history.Reach(ctx, h, o.size(), time.Minute)
 	return o
 }
 

@@ -70,6 +70,7 @@ func newOffice(t *testing.T, joined ...string) *office {
 	t.Cleanup(func() { cancel(); wg.Wait(); _ = h.Close() })
 	o := &office{t: t, access: a, id: id, who: map[string]curfew.Principal{}}
 	id.At(origin)
+	id.HashQuickly()
 	served := api.New(api.Parts{
 		Access: a, Identity: id, History: h, Record: rec, Engines: map[curfew.EngineType]engine.Engine{"http": enginehttp.New()},
 		Hosts: []string{"curfew.test", "127.0.0.1"}, Console: origin,

@@ -175,6 +175,7 @@ func (m *MariaDB) args() []string {
 	args := []string{
 		"--no-defaults", "--datadir=" + filepath.Join(m.folder, "data"), "--socket=" + filepath.Join(m.folder, "s"), "--pid-file=" + filepath.Join(m.folder, "pid"),
 		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(m.Port), "--init-file=" + filepath.Join(m.folder, "start.sql"), "--skip-name-resolve",
+		"--tmpdir=" + m.folder, // a server that starts removes what it takes for left over there: another one's tables
 		"--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=0", "--max-connections=300",
 	}
 	if m.opt.TLS {

@@ -3,6 +3,7 @@ package judge
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,6 +35,7 @@ func parse(text string) (out []ast.StmtNode, err error) {
 	} else if len(warnings) > 0 {
 		err = fmt.Errorf("the grammar is in doubt: %w", warnings[0])
 	}
+	out = slices.Clone(out) // the parser's own list is written again by whoever has it next
 	parsers.Put(p)
 	return out, err
 }
