@@ -22,6 +22,7 @@ await dialog.getByRole("alert").waitFor();
 await dialog.getByLabel("Your passphrase").fill(given.people.dana.passphrase);
 await dana.keyboard.press("Enter");
 await dana.getByText("Your passkey counts from now on.").waitFor();
+await dana.getByRole("list", { name: "Passkeys" }).locator("li").first().waitFor();
 check((await dana.getByRole("list", { name: "Passkeys" }).locator("li").count()) === 1, "the settings do not show the passkey");
 await accessible(dana, "settings with a passkey");
 await picture(dana, "settings-passkey");
