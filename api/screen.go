@@ -196,20 +196,7 @@ func (s *Server) frames(h huma.Context, r record.Reader, may func() error) {
 	var wg sync.WaitGroup
 	defer wg.Wait() // nobody reads any more when the recording is closed
 	defer cancel()
-	wg.Go(func() {
-		for {
-			it, err := r.Next(ctx, true)
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case items <- it:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	wg.Go(func() { follow(ctx, r, items, failed) })
 	send, n, changed := s.stream(h), 0, false
 	t := following(mostScreens)
 	flush := func() error {
