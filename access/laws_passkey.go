@@ -38,6 +38,13 @@ func newLawTouches() lawTouches {
 	}
 }
 
+// Checks are what verifying a ledger offline takes of the laws: its events, and the heads
+// that touches name.
+func Checks() ledger.Checks {
+	l := NewLaws()
+	return ledger.Checks{Law: l.Check, Head: l.Head}
+}
+
 // Head takes a head of the ledger, once the events that it is over were checked. Every
 // touch names the newest head of its time: with it, whoever signed is a witness of all
 // that was decided before. Where no heads are given, that is not checked.

@@ -93,7 +93,7 @@ func newOffice(t *testing.T) *office {
 		},
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, l) },
 		Verify: func(ctx context.Context) (ledger.Report, error) {
-			return ledger.Verify(ctx, ledger.Live(l), ledger.Checks{Law: access.NewLaws().Check})
+			return ledger.Verify(ctx, ledger.Live(l), access.Checks())
 		},
 	})
 	o.people(ctx)

@@ -71,8 +71,9 @@ func (o *office) digestOf(id curfew.RequestID) (d string) {
 // verified checks the office's ledger offline, with every touch in it.
 func (o *office) verified() {
 	o.t.Helper()
-	laws := access.NewLaws()
-	rep, err := ledger.Verify(context.Background(), ledger.Live(o.ledger), ledger.Checks{EveryHead: true, Law: laws.Check, Head: laws.Head})
+	checks := access.Checks()
+	checks.EveryHead = true
+	rep, err := ledger.Verify(context.Background(), ledger.Live(o.ledger), checks)
 	must(o.t, err)
 	if !rep.OK {
 		o.t.Errorf("the ledger does not verify: %s", rep.Problem)

@@ -44,8 +44,9 @@ func said(t *curfew.Touch) Said {
 // verified checks the world's ledger offline.
 func (w *world) verified() {
 	w.t.Helper()
-	laws := access.NewLaws()
-	rep, err := ledger.Verify(context.Background(), ledger.Live(w.ledger), ledger.Checks{EveryHead: true, Law: laws.Check, Head: laws.Head})
+	checks := access.Checks()
+	checks.EveryHead = true
+	rep, err := ledger.Verify(context.Background(), ledger.Live(w.ledger), checks)
 	w.ok(err)
 	if !rep.OK {
 		w.t.Errorf("the ledger does not verify: %s", rep.Problem)

@@ -128,7 +128,7 @@ func (r *running) api() *api.Server {
 		Doctor: r.doctor, Setup: r.setup, Held: r.gateway.Held, Version: version(), Log: r.log,
 		Export: func(ctx context.Context, w io.Writer) error { return ledger.Export(ctx, w, r.ledger) },
 		Verify: func(ctx context.Context) (ledger.Report, error) {
-			return ledger.Verify(ctx, ledger.Live(r.ledger), ledger.Checks{Law: access.NewLaws().Check})
+			return ledger.Verify(ctx, ledger.Live(r.ledger), access.Checks())
 		},
 	})
 }

@@ -36,8 +36,8 @@ func verify(ctx context.Context, args cli.VerifyArgs) error {
 		return err
 	}
 	defer done()
-	laws := access.NewLaws()
-	checks := ledger.Checks{EveryHead: args.EveryHead, Law: laws.Check, Head: laws.Head}
+	checks := access.Checks()
+	checks.EveryHead = args.EveryHead
 	if args.GenesisKey != "" {
 		key, err := base64.StdEncoding.DecodeString(args.GenesisKey)
 		if err != nil || len(key) != ed25519.PublicKeySize {
