@@ -15,18 +15,9 @@ import { Avatar } from "../parts/Who";
 /** The most sessions that are looked at in one stream. */
 const atOnce = 24;
 
-const tiles = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".tile")];
-
-/** The next tile, or the one before: its first link has the focus. */
-function step(by: number): void {
-  const all = tiles();
-  const at = all.findIndex((t) => t.contains(document.activeElement));
-  all[Math.min(all.length - 1, Math.max(0, at + by))]?.querySelector("a")?.focus();
-}
-
 /** Asks to cut the session whose tile has the focus, or the only one there is. */
 function cutThis(): void {
-  const all = tiles();
+  const all = [...document.querySelectorAll<HTMLElement>(".tile")];
   const tile = all.find((t) => t.contains(document.activeElement)) ?? (all.length === 1 ? all[0] : undefined);
   tile?.querySelector<HTMLButtonElement>(".button.bad")?.click();
 }
@@ -46,7 +37,7 @@ export function Live() {
   const peeked = (every ? live.map((s) => s.id) : looked.filter((id) => ids.has(id))).slice(0, atOnce);
   const peeks = usePeeks(peeked);
   const waiting = search.grant ? byID.get(search.grant) : undefined;
-  const keys = useMemo(() => ({ j: () => step(1), k: () => step(-1), x: cutThis }), []);
+  const keys = useMemo(() => ({ x: cutThis }), []);
   useKeys(keys);
   return (
     <div className={`page${wall ? " wall" : " wide"}`}>
@@ -83,7 +74,7 @@ function Tile({ session: s, grant, looked, peek, look }: { session: Session; gra
       {grant?.start && grant.end ? <Fuse start={grant.start} end={grant.end} /> : null}
       {looked ? <Newest of={peek} /> : <button type="button" className="peek-off" onClick={look}>Look at what is going on<span className="muted small"> (that you do is recorded)</span></button>}
       <div className="acts">
-        <Link to="/sessions/$id" params={{ id: s.id }} className="button plain"><span>Watch</span></Link>
+        <Link data-item to="/sessions/$id" params={{ id: s.id }} className="button plain"><span>Watch</span></Link>
         {s.may_cut ? <Button kind="bad" onClick={() => setCutting(true)}>Cut…</Button> : null}
       </div>
       <CutDialog session={s} open={cutting} onClose={() => setCutting(false)} />
