@@ -94,18 +94,15 @@ func (s *Server) actAt(path string) (a act, id string, ok bool) {
 	return a, id, ok
 }
 
+// decided is the handler of a decision, for onTouch.
+func decided[O any](h func(context.Context, caller, *decideIn) (*body[O], error)) func(context.Context, caller, string, client.Decision) (*body[O], error) {
+	return func(ctx context.Context, c caller, id string, in client.Decision) (*body[O], error) {
+		return h(ctx, c, &decideIn{ID: id, Body: in})
+	}
+}
+
 func (s *Server) actRoutes() {
 	s.acts = map[string]act{}
-	decideBy := func(h func(context.Context, caller, *decideIn) (*body[client.Request], error)) func(context.Context, caller, string, client.Decision) (*body[client.Request], error) {
-		return func(ctx context.Context, c caller, id string, in client.Decision) (*body[client.Request], error) {
-			return h(ctx, c, &decideIn{ID: id, Body: in})
-		}
-	}
-	doneBy := func(h func(context.Context, caller, *decideIn) (*body[client.Done], error)) func(context.Context, caller, string, client.Decision) (*body[client.Done], error) {
-		return func(ctx context.Context, c caller, id string, in client.Decision) (*body[client.Done], error) {
-			return h(ctx, c, &decideIn{ID: id, Body: in})
-		}
-	}
 	plainly := func(h func(context.Context, caller, *struct{ Body client.Decision }) (*body[client.Done], error)) func(context.Context, caller, string, client.Decision) (*body[client.Done], error) {
 		return func(ctx context.Context, c caller, _ string, in client.Decision) (*body[client.Done], error) {
 			return h(ctx, c, &struct{ Body client.Decision }{in})
@@ -116,11 +113,11 @@ func (s *Server) actRoutes() {
 			return h(ctx, c, &holdIn{IDIn: IDIn{id}, Body: in})
 		}
 	}
-	onTouch(s, "/requests/{id}/approve", s.showApprove, decideBy(s.approve))
-	onTouch(s, "/requests/{id}/deny", s.showDeny, decideBy(s.deny))
-	onTouch(s, "/statements/{id}/release", s.showRelease, doneBy(s.releaseStatement))
-	onTouch(s, "/statements/{id}/refuse", s.showRefuse, doneBy(s.refuseStatement))
-	onTouch(s, "/plans/{id}/agree", s.showAgree, doneBy(s.agree))
+	onTouch(s, "/requests/{id}/approve", s.showApprove, decided(s.approve))
+	onTouch(s, "/requests/{id}/deny", s.showDeny, decided(s.deny))
+	onTouch(s, "/statements/{id}/release", s.showRelease, decided(s.releaseStatement))
+	onTouch(s, "/statements/{id}/refuse", s.showRefuse, decided(s.refuseStatement))
+	onTouch(s, "/plans/{id}/agree", s.showAgree, decided(s.agree))
 	onTouch(s, "/config/apply", s.showApply, func(ctx context.Context, c caller, _ string, in client.Files) (*body[client.Plan], error) {
 		return s.apply(ctx, c, &filesIn{in})
 	})

@@ -57,7 +57,10 @@ func (s *Server) settleText(ctx context.Context, plan string, holds bool) {
 	}
 	text, err := s.parts.Shelf.Get(ctx, textKind, plan)
 	if err != nil {
-		return // there are none: it was proposed before words were kept
+		if curfew.CodeOf(err) != curfew.NotFound { // there are none where it was proposed before words were kept
+			s.parts.Log.Warn("the words of a plan cannot be read", "plan", plan, "err", err)
+		}
+		return
 	}
 	if holds {
 		if _, err := s.parts.Shelf.Put(ctx, textKind, textApplied, text); err != nil {

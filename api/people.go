@@ -69,7 +69,7 @@ func (s *Server) whoIs(ctx context.Context, who curfew.Principal) client.Me {
 	me := client.Me{Now: s.parts.Access.Now()}
 	s.parts.Access.View(func(st *access.State) {
 		me.Person = s.person(st, who)
-		me.Passkey = len(st.PasskeysOf(who)) > 0
+		me.Passkey = st.HasPasskey(who)
 		me.Deployment, me.Position, me.Bootstrap = st.Deployment, st.Size, st.Bootstrap()
 		me.Admin, me.Auditor = st.InGroup(who, curfew.Administrators), st.InGroup(who, curfew.Auditors)
 	})
@@ -92,9 +92,13 @@ func (s *Server) listPeople(ctx context.Context, c caller, _ *struct{}) (*body[c
 	out := client.List[client.Person]{Items: []client.Person{}}
 	s.parts.Access.View(func(st *access.State) {
 		out.Position = st.Size
+		touches := map[curfew.Principal]bool{}
+		for _, k := range st.Passkeys {
+			touches[k.Principal] = touches[k.Principal] || !k.Removed
+		}
 		for id := range st.People {
 			p := s.person(st, id)
-			p.Passkey = (c.admin || c.audit || id == c.who) && len(st.PasskeysOf(id)) > 0
+			p.Passkey = touches[id] && (c.admin || c.audit || id == c.who)
 			out.Items = append(out.Items, p)
 		}
 	})

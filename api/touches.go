@@ -195,7 +195,7 @@ func (s *Server) signInText(ctx context.Context, c caller) string {
 }
 
 func (s *Server) hasPasskey(who curfew.Principal) (has bool) {
-	s.parts.Access.View(func(st *access.State) { has = len(st.PasskeysOf(who)) > 0 })
+	s.parts.Access.View(func(st *access.State) { has = st.HasPasskey(who) })
 	return has
 }
 

@@ -62,15 +62,23 @@ func multiline(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// because is what the system said of a file, without naming it again.
+func because(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
 // writeFiles writes files that a gateway named into a folder: never outside of it, never over
 // what is there.
 func writeFiles(folder string, files []client.File) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return failed(exitFailed, "folder", fmt.Sprintf("the folder cannot be made: %v", errors.Unwrap(err)))
+		return failed(exitFailed, "folder", fmt.Sprintf("the folder cannot be made: %v", because(err)))
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return failed(exitFailed, "folder", fmt.Sprintf("the folder cannot be opened: %v", errors.Unwrap(err)))
+		return failed(exitFailed, "folder", fmt.Sprintf("the folder cannot be opened: %v", because(err)))
 	}
 	defer func() { _ = root.Close() }()
 	for _, f := range files {
@@ -79,7 +87,7 @@ func writeFiles(folder string, files []client.File) error {
 		}
 		if dir := filepath.Dir(f.Name); dir != "." {
 			if err := root.MkdirAll(dir, 0o700); err != nil {
-				return failed(exitFailed, "file", fmt.Sprintf("%s cannot be written: %v", clean(f.Name), errors.Unwrap(err)))
+				return failed(exitFailed, "file", fmt.Sprintf("%s cannot be written: %v", clean(f.Name), because(err)))
 			}
 		}
 		w, err := root.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -91,7 +99,7 @@ func writeFiles(folder string, files []client.File) error {
 			err = errors.Join(err, w.Close())
 		}
 		if err != nil {
-			return failed(exitFailed, "file", fmt.Sprintf("%s cannot be written: %v", clean(f.Name), errors.Unwrap(err)))
+			return failed(exitFailed, "file", fmt.Sprintf("%s cannot be written: %v", clean(f.Name), because(err)))
 		}
 	}
 	return nil

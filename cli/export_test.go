@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/curfewhq/curfew/client"
@@ -49,4 +54,16 @@ func TestExportedFilesStayInTheirFolder(t *testing.T) {
 	}
 	f.on("GET /config", gives(aConfiguration("a.yaml", "b.yaml")))
 	fails(exitUsage, "export") // two files on one stream would be none
+}
+
+func TestACauseIsSaid(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "curfew.yaml", Err: syscall.ENOSPC}
+	for _, err := range []error{full, errors.Join(full, nil), errors.Join(nil, full), fmt.Errorf("twice: %w", full)} {
+		if got := because(err); !errors.Is(got, syscall.ENOSPC) || strings.Contains(got.Error(), "curfew.yaml") {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if got := because(fs.ErrClosed); !errors.Is(got, fs.ErrClosed) {
+		t.Errorf("without a path: %v", got)
+	}
 }
