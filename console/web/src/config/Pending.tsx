@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import type { Plan } from "../api/queries";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
@@ -31,7 +31,6 @@ export function Pending({ draft, dirty, stale, blocked }: { draft: Draft; dirty:
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const [throwing, setThrowing] = useState(false);
-  const applying = useRef<Promise<unknown> | null>(null); // twice is once
   if (!dirty) return null;
   const look = (): void => {
     setBusy(true);
@@ -53,11 +52,11 @@ export function Pending({ draft, dirty, stale, blocked }: { draft: Draft; dirty:
         {blocked ? <span className="muted small">Something is wrong with the text: see above.</span> : null}
       </div>
       <Sure open={!!p && ready} onClose={done} title={words ? "Keep these words?" : "Apply this plan?"} verb={words ? "Keep" : "Apply"} passphrase
-        run={({ passphrase }) => (applying.current ??= applyOf(plan!.of, p!.id, passphrase).then((r) => {
+        run={({ passphrase }) => applyOf(plan!.of, p!.id, passphrase).then((r) => {
           say(r.status === "waiting" ? "It waits for a second administrator." : r.status === "empty" ? "The words are kept." : "It holds now.");
           discard();
           return client.invalidateQueries();
-        }).finally(() => { applying.current = null; }))}>
+        })}>
         {p ? words ? <p>Only comments, order or tests change: what holds stays as it is.</p> : <PlanLines plan={p} /> : null}
       </Sure>
       <Dialog open={!!p && !ready} onClose={done} title="This cannot be applied">{p ? <PlanLines plan={p} /> : null}<div className="dialog-acts"><Button onClick={done}>Back</Button></div></Dialog>
