@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -60,7 +61,8 @@ func browseFor(t *testing.T, g *gateway, most time.Duration, script string, give
 		t.Fatal(err)
 	}
 	cmd := exec.Command("node", filepath.Join("testdata", "console", script), string(argument))
-	cmd.Stderr = os.Stderr
+	var cried bytes.Buffer // read when the script is gone
+	cmd.Stderr = &cried
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -86,8 +88,9 @@ func browseFor(t *testing.T, g *gateway, most time.Duration, script string, give
 			t.Log(line)
 		}
 	}
+	<-c.gone
 	if !well {
-		t.Errorf("the browser did not come to the end\n%s", tail(g.log()))
+		t.Errorf("the browser did not come to the end\nthe gateway said: %s\nthe script said: %s", tail(g.log()), tail(cried.String()))
 	}
 }
 

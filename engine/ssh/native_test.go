@@ -72,7 +72,9 @@ func TestVimIsRecordedAtItsRealSize(t *testing.T) {
 	_, _ = io.WriteString(typing, "ihello from vim\x1b")
 	shown.await(t, "vim")
 	resize(120, 40)
-	time.Sleep(300 * time.Millisecond)
+	for range 38 { // it paints every row anew
+		shown.await(t, "~")
+	}
 	_, _ = io.WriteString(typing, ":wq\r")
 	shown.await(t, "written")
 	shown.await(t, "$ ")

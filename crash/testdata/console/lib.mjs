@@ -20,6 +20,18 @@ export const parent = async (what) => { console.log(`DO ${what}`); const { value
 
 export const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 
+/** A script that fails says what its pages showed then. */
+process.on("uncaughtException", (e) => {
+  const pages = browser.contexts().flatMap((c) => c.pages());
+  const shown = pages.map(async (p) => `at ${p.url()}, focus in ${String(await focused(p)).slice(0, 80)}:\n${(await p.locator("body").innerText()).slice(0, 2000)}`);
+  const late = new Promise((r) => setTimeout(r, 5000, []));
+  void Promise.race([Promise.allSettled(shown), late]).then((all) => {
+    for (const s of all) console.error(s.value ?? String(s.reason));
+    console.error(e.stack);
+    process.exit(1);
+  });
+});
+
 /** What a script brings about itself is no fault: it says here what the browser will say of it. */
 export const expected = { faults: /$^/ };
 

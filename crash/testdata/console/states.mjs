@@ -42,9 +42,9 @@ async function walk(who, state, mine) {
   await other.goto(given.base + "/curfew.svg");
   const real = (r) => other.evaluate(async (url) => { const a = await fetch(url); return [a.status, await a.json().catch(() => ({}))]; }, r.request().url());
   await p.route(answers, (r) => Promise.resolve(states[state](r, real)).catch((e) => { if (!/closed|disposed/.test(e.message)) check(false, `${state}: ${r.request().url()}: ${e.message}`); }));
-  const asking = new Set(); // what the page waits for
+  const asking = new Set(); // what the page waits for, parts of itself too
   let last = Date.now();
-  p.on("request", (r) => { if (answers.test(r.url())) { asking.add(r); last = Date.now(); } });
+  p.on("request", (r) => { if (answers.test(r.url()) || /\/assets\//.test(r.url())) { asking.add(r); last = Date.now(); } });
   for (const over of ["requestfinished", "requestfailed"]) p.on(over, (r) => { asking.delete(r); last = Date.now(); });
   const still = async () => { for (let n = 0; n < 100 && (asking.size > 0 || Date.now() - last < 150); n++) await p.waitForTimeout(50); };
   await p.goto(given.base + "/nowhere");

@@ -47,11 +47,13 @@ export default function Plot({ title, says, x, lines, unit, bars }: Props) {
       <p className="muted small">{says}</p>
       <p className="legend small">{lines.map((l) => <span key={l.name} className={l.lamp ? "legend-lamp" : "legend-accent"}>{l.name}</span>)}</p>
       <div ref={box} className="plot-box" aria-hidden />
-      <table className="sr">
-        <caption>{title}</caption>
-        <thead><tr><th>Day</th>{lines.map((l) => <th key={l.name}>{l.name}</th>)}</tr></thead>
-        <tbody>{x.map((t, i) => <tr key={t}><td>{new Date(t * 1000).toISOString().slice(0, 10)}</td>{lines.map((l) => <td key={l.name}>{l.values[i] === null ? "none" : unit(l.values[i] ?? 0)}</td>)}</tr>)}</tbody>
-      </table>
+      <div className="sr">
+        <table>
+          <caption>{title}</caption>
+          <thead><tr><th>Day</th>{lines.map((l) => <th key={l.name}>{l.name}</th>)}</tr></thead>
+          <tbody>{x.map((t, i) => <tr key={t}><td>{new Date(t * 1000).toISOString().slice(0, 10)}</td>{lines.map((l) => <td key={l.name}>{l.values[i] === null ? "none" : unit(l.values[i] ?? 0)}</td>)}</tr>)}</tbody>
+        </table>
+      </div>
     </section>
   );
 }
