@@ -74,13 +74,26 @@ const credential = await alice.evaluate(async (id) => {
   const me = await (await fetch("/api/v1/me")).json();
   return (await fetch(`/api/v1/grants/${id}/credential`, { method: "POST", headers: { "Content-Type": "application/json", "Curfew-CSRF": me.csrf }, body: "{}" })).json();
 }, grant.id);
+// Dana's page reads its first list before she connects, and gets the answer after it was told of her session.
+let answered, release;
+const early = new Promise((r) => { answered = r; });
+const late = new Promise((r) => { release = r; });
+await dana.route(/\/api\/v1\/sessions\?.*limit=500/, async (r) => {
+  const list = await read(dana, "/sessions?scope=all&status=live&limit=499");
+  answered(list);
+  await late;
+  await r.fulfill({ json: list });
+}, { times: 1 });
+await dana.goto(`${given.base}/live`);
+check((await early).items.length === 0, "somebody works before anybody has connected");
 const psql = spawn("psql", ["-X", "-v", "ON_ERROR_STOP=0"], { env: { ...process.env, PGHOST: credential.host, PGPORT: String(credential.port), PGUSER: credential.user, PGPASSWORD: credential.password, PGDATABASE: credential.database, PGSSLMODE: "prefer", PGAPPNAME: "<b>psql</b>" }, stdio: ["pipe", "pipe", "pipe"] });
 let said = "";
 psql.stdout.on("data", (b) => { said += b; });
 psql.stderr.on("data", (b) => { said += b; });
 const gone = new Promise((r) => psql.on("exit", r));
 psql.stdin.write("SELECT 'the first <script>alert(2)</script>';\n");
-await dana.goto(`${given.base}/live`);
+await dana.getByRole("link", { name: /^Live/ }).getByText("1").waitFor(); // the rail knows of it: the page was told
+release();
 await dana.getByRole("button", { name: /Look at what is going on/ }).first().click();
 await dana.locator(".peek", { hasText: "the first <script>alert(2)</script>" }).waitFor();
 await accessible(dana, "live sessions, looked at");

@@ -1,5 +1,6 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
+import { anew } from "./anew";
 import { address } from "./client";
 
 export type Link = "live" | "reconnecting" | "offline";
@@ -33,29 +34,30 @@ const share = 3;
 const oldest = 2000;
 
 /**
- * Looks again at a topic: at once, where nothing has happened to it for a moment. While one look is
- * under way, and three times as long, the next one waits, and one is enough for all that happens
- * meanwhile. So a page before a busy gateway shows the newest, and neither begins to read again and
- * again nor keeps the gateway busy.
+ * Looks again at what belongs to a topic, or at everything: at once, where nothing has happened to
+ * it for a moment. While one reading is under way, and three times as long, the next one of the same
+ * waits, and one is enough for all that happens meanwhile. So a page before a busy gateway shows the
+ * newest, and neither begins to read again and again nor keeps the gateway busy.
  */
-function looker(client: QueryClient): (topic: string) => void {
+function looker(client: QueryClient): (topic?: string) => void {
   const looking = new Set<string>();
   const again = new Set<string>();
-  const look = (topic: string): void => {
-    if (looking.has(topic)) {
-      again.add(topic);
+  const read = (q: Query): void => {
+    const id = q.queryHash;
+    if (looking.has(id)) {
+      again.add(id);
       return;
     }
-    looking.add(topic);
+    looking.add(id);
     const began = performance.now();
-    void client.invalidateQueries({ queryKey: [topic] }).finally(() => {
+    void anew(client, { queryKey: q.queryKey, exact: true }).finally(() => {
       setTimeout(() => {
-        looking.delete(topic);
-        if (again.delete(topic)) look(topic);
+        looking.delete(id);
+        if (again.delete(id)) read(q);
       }, Math.min(oldest, share * (performance.now() - began)));
     });
   };
-  return look;
+  return (topic) => client.getQueryCache().findAll(topic ? { queryKey: [topic] } : {}).forEach(read);
 }
 
 /**
@@ -68,14 +70,14 @@ export function follow(client: QueryClient): () => void {
   let after = 0;
   let broken = 0;
   let gone = false;
+  const look = looker(client);
 
   const open = (): void => {
     const es = new EventSource(address("/feed", { after: after || undefined }));
-    const look = looker(client);
     source = es;
     es.onopen = () => {
       // What was read before the feed began may have changed before it did.
-      void client.invalidateQueries();
+      look();
       broken = 0;
       set("live");
     };

@@ -1,4 +1,5 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { anew } from "./anew";
 import { get, position, post, setPasskey, setToken, type Schemas } from "./client";
 import { prove } from "./passkey";
 
@@ -86,7 +87,7 @@ export const useSession = (id: string | undefined) => useQuery(one<Session>("ses
 /** Changes something, then looks again at everything: a change is rarely alone. */
 export function useAct<In, Out>(act: (input: In) => Promise<Out>) {
   const client = useQueryClient();
-  return useMutation({ mutationFn: act, onSuccess: () => client.invalidateQueries() });
+  return useMutation({ mutationFn: act, onSuccess: () => anew(client) });
 }
 
 export const acts = {

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { anew } from "../api/anew";
 import type { Plan } from "../api/queries";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
@@ -55,14 +56,14 @@ export function Pending({ draft, dirty, stale, blocked }: { draft: Draft; dirty:
         run={({ passphrase }) => applyOf(plan!.of, p!.id, passphrase).then((r) => {
           say(r.status === "waiting" ? "It waits for a second administrator." : r.status === "empty" ? "The words are kept." : "It holds now.");
           discard();
-          return client.invalidateQueries();
+          return anew(client);
         })}>
         {p ? words ? <p>Only comments, order or tests change: what holds stays as it is.</p> : <PlanLines plan={p} /> : null}
       </Sure>
       <Dialog open={!!p && !ready} onClose={done} title="This cannot be applied">{p ? <PlanLines plan={p} /> : null}<div className="dialog-acts"><Button onClick={done}>Back</Button></div></Dialog>
       <Dialog open={throwing} onClose={() => setThrowing(false)} title="Throw these changes away?">
         <p>The text goes back to what holds.</p>
-        <div className="dialog-acts"><Button onClick={() => setThrowing(false)}>Back</Button><Button kind="bad" onClick={() => { setThrowing(false); discard(); void client.invalidateQueries({ queryKey: ["config"] }); }}>Throw away</Button></div>
+        <div className="dialog-acts"><Button onClick={() => setThrowing(false)}>Back</Button><Button kind="bad" onClick={() => { setThrowing(false); discard(); void anew(client, { queryKey: ["config"] }); }}>Throw away</Button></div>
       </Dialog>
     </div>
   );

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { anew } from "../api/anew";
 import { makePasskey, passkeys, removePasskey } from "../api/passkey";
 import type { Schemas } from "../api/client";
 import { Button } from "./Button";
@@ -17,7 +18,7 @@ export function Passkeys() {
   const first = !all.data?.items?.length;
   const after = (text: string) => async (): Promise<void> => {
     say(text);
-    await client.invalidateQueries();
+    await anew(client);
   };
   return (
     <>
