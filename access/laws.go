@@ -24,6 +24,7 @@ type Laws struct {
 	holds    map[curfew.SessionID]map[curfew.Principal]bool
 	longest  []lawPromise
 	touches  lawTouches
+	config   lawConfig
 }
 
 type lawRequest struct {
@@ -48,7 +49,7 @@ func NewLaws() *Laws {
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
 		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{}, admins: map[curfew.Principal]bool{},
 		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
-		holds: map[curfew.SessionID]map[curfew.Principal]bool{}, touches: newLawTouches(),
+		holds: map[curfew.SessionID]map[curfew.Principal]bool{}, touches: newLawTouches(), config: newLawConfig(),
 	}
 }
 
@@ -58,6 +59,9 @@ func broken(format string, args ...any) error {
 
 // Check takes the next event; an error names the law that it breaks.
 func (l *Laws) Check(e curfew.Event) error {
+	if err := l.checkConfig(e); err != nil {
+		return err
+	}
 	if err := l.remember(e); err != nil {
 		return err
 	}

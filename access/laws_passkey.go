@@ -20,8 +20,6 @@ type lawTouches struct {
 	heads      []ledger.Head // that were the newest within TouchLife; none: nobody gives them
 	plans      map[curfew.PlanID][]byte
 	proposed   map[curfew.PlanID][]string
-	roles      map[curfew.RoleName]curfew.Role
-	resources  map[curfew.ResourceName]curfew.Resource
 	open       map[curfew.WorkflowID]bool
 }
 
@@ -34,7 +32,7 @@ type lawPasskey struct {
 func newLawTouches() lawTouches {
 	return lawTouches{
 		passkeys: map[string]*lawPasskey{}, plans: map[curfew.PlanID][]byte{}, proposed: map[curfew.PlanID][]string{},
-		roles: map[curfew.RoleName]curfew.Role{}, resources: map[curfew.ResourceName]curfew.Resource{}, open: map[curfew.WorkflowID]bool{},
+		open: map[curfew.WorkflowID]bool{},
 	}
 }
 
@@ -49,13 +47,14 @@ func Checks() ledger.Checks {
 // touch names the newest head of its time: with it, whoever signed is a witness of all
 // that was decided before. Where no heads are given, that is not checked.
 // Those that had a newer one already when a touch of now can have been asked for are forgotten.
-func (l *Laws) Head(h ledger.Head) {
+func (l *Laws) Head(h ledger.Head) error {
 	heads := append(l.touches.heads, h)
 	old := 0
 	for old+1 < len(heads) && h.Time.Sub(heads[old+1].Time) > TouchLife {
 		old++
 	}
 	l.touches.heads = heads[old:]
+	return l.config.settle() // what is applied is applied in one piece
 }
 
 // wasHead reports whether a head was the newest not long ago.
@@ -70,14 +69,6 @@ func (l *Laws) remember(e curfew.Event) error {
 	switch e.Kind {
 	case curfew.KindDeploymentCreated:
 		return see(e, func(b curfew.DeploymentCreated) error { t.deployment, t.genesis = b.Deployment, b.Key; return nil })
-	case curfew.KindRoleChanged:
-		return see(e, func(b curfew.RoleChanged) error { t.roles[b.Role.Name] = b.Role; return nil })
-	case curfew.KindRoleRemoved:
-		return see(e, func(b curfew.Removed) error { delete(t.roles, curfew.RoleName(b.Name)); return nil })
-	case curfew.KindResourceChanged:
-		return see(e, func(b curfew.ResourceChanged) error { t.resources[b.Resource.Name] = b.Resource; return nil })
-	case curfew.KindResourceRemoved:
-		return see(e, func(b curfew.Removed) error { delete(t.resources, curfew.ResourceName(b.Name)); return nil })
 	case curfew.KindWorkflowOpened:
 		return see(e, func(b curfew.WorkflowChanged) error { t.open[b.Workflow.ID] = b.Workflow.Open; return nil })
 	case curfew.KindWorkflowClosed:
@@ -197,9 +188,9 @@ func (l *Laws) record(act curfew.Act, by, requester curfew.Principal, subject st
 
 func (l *Laws) requestRecord(q *lawRequest, act curfew.Act, b curfew.RequestActed, d time.Duration) curfew.Record {
 	r := l.record(act, b.By, q.Principal, string(q.Request), q.hash)
-	x := l.touches.resources[q.Resource]
+	x := l.config.now.Resources[q.Resource]
 	r.Address, r.Options, r.Account = x.Address, string(x.Options), x.Account
-	if may, err := policy.Permission(l.touches.roles, q.Role); err == nil {
+	if may, err := policy.Permission(l.config.now.Roles, q.Role); err == nil {
 		r.May, r.Never = may.May, may.Never
 	}
 	r.Shown, r.Role, r.RoleVersion, r.Resource, r.ResourceVersion = q.Digest, q.Role, q.RoleVersion, q.Resource, q.ResourceVersion

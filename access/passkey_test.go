@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,7 +58,14 @@ func (w *world) events() []curfew.Event {
 	return out
 }
 
-// signed gives every event a head, signed with the node's key.
+// configKinds are the events that follow a config.applied.
+var configKinds = []curfew.Kind{ //nolint:gochecknoglobals // a constant
+	curfew.KindSettingsChanged, curfew.KindRetentionChanged, curfew.KindGroupChanged, curfew.KindManagerChanged,
+	curfew.KindResourceChanged, curfew.KindResourceRemoved, curfew.KindRoleChanged, curfew.KindRoleRemoved,
+	curfew.KindPolicyChanged, curfew.KindPolicyRemoved, curfew.KindFreezeChanged, curfew.KindFreezeRemoved,
+}
+
+// signed gives every event a head, signed with the node's key; what is applied together has one.
 type signed []ledger.Record
 
 func (r signed) Records(context.Context) iter.Seq2[ledger.Record, error] {
@@ -76,13 +84,21 @@ func (w *world) verified(events []curfew.Event) ledger.Report {
 	w.t.Helper()
 	tip := ledger.NewTip(ledger.NewSigner("test", nodeKey))
 	var out signed
-	for _, e := range events {
-		b, err := tip.Next(e.Time, e.Time, []ledger.Draft{{Kind: e.Kind, Body: e.Body}})
+	for i := 0; i < len(events); {
+		at := events[i].Time
+		drafts := []ledger.Draft{{Kind: events[i].Kind, Body: events[i].Body}}
+		for i++; i < len(events) && slices.Contains(configKinds, events[i].Kind); i++ { // written in one piece
+			drafts = append(drafts, ledger.Draft{Kind: events[i].Kind, Body: events[i].Body})
+		}
+		b, err := tip.Next(at, at, drafts)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		tip.Take(b)
-		out = append(out, ledger.Record{Event: b.Events[0], Hash: b.Hashes[0]}, ledger.Record{Note: b.Head.Note, Size: b.Head.Size, Edge: b.Edge})
+		for i := range b.Events {
+			out = append(out, ledger.Record{Event: b.Events[i], Hash: b.Hashes[i]})
+		}
+		out = append(out, ledger.Record{Note: b.Head.Note, Size: b.Head.Size, Edge: b.Edge})
 	}
 	checks := Checks() // as the command line and the gateway check
 	checks.Genesis, checks.EveryHead = nodeKey.Public().(ed25519.PublicKey), true

@@ -163,6 +163,7 @@ func TestALedgerThatRemovesWhatIsHeldIsUnlawful(t *testing.T) {
 	}
 	ended := at.Add(time.Second).Format(time.RFC3339)
 	retention := event(curfew.KindRetentionChanged, at, `{"retention":{"recordings":60000000000}}`)
+	applied := event(curfew.KindConfigApplied, at, `{"plan":"plan_1","author":"p_a","gains":true,"bootstrap":true}`)
 	removed := event(curfew.KindRecordingRemoved, at.Add(2*day), `{"session":"s_1","ended":"`+ended+`"}`)
 	held := event(curfew.KindRecordingHeld, at, `{"session":"s_1","whose":"p_a","by":"p_b"}`)
 	for _, c := range []struct {
@@ -170,13 +171,13 @@ func TestALedgerThatRemovesWhatIsHeldIsUnlawful(t *testing.T) {
 		events []curfew.Event
 		ok     bool
 	}{
-		{"removed in time", []curfew.Event{retention, removed}, true},
+		{"removed in time", []curfew.Event{applied, retention, removed}, true},
 		{"without any retention", []curfew.Event{removed}, false},
-		{"too soon", []curfew.Event{retention, event(curfew.KindRecordingRemoved, at.Add(12*time.Second), `{"session":"s_1","ended":"`+ended+`"}`)}, false},
-		{"while it is held", []curfew.Event{retention, held, removed}, false},
+		{"too soon", []curfew.Event{applied, retention, event(curfew.KindRecordingRemoved, at.Add(12*time.Second), `{"session":"s_1","ended":"`+ended+`"}`)}, false},
+		{"while it is held", []curfew.Event{applied, retention, held, removed}, false},
 		{"released by who holds it", []curfew.Event{held, event(curfew.KindRecordingReleased, at, `{"session":"s_1","whose":"p_a","by":"p_b","of":"p_b"}`)}, false},
 		{"released by whose it is", []curfew.Event{held, event(curfew.KindRecordingReleased, at, `{"session":"s_1","whose":"p_a","by":"p_a","of":"p_b"}`)}, false},
-		{"released by a third", []curfew.Event{retention, held, event(curfew.KindRecordingReleased, at, `{"session":"s_1","whose":"p_a","by":"p_c","of":"p_b"}`), removed}, true},
+		{"released by a third", []curfew.Event{applied, retention, held, event(curfew.KindRecordingReleased, at, `{"session":"s_1","whose":"p_a","by":"p_c","of":"p_b"}`), removed}, true},
 	} {
 		laws := NewLaws()
 		var err error

@@ -26,7 +26,8 @@ type Checks struct {
 	// Law is called with every event, in order; nil: no laws.
 	Law func(curfew.Event) error
 	// Head is called with every head that fits the events, after them; nil: nobody looks.
-	Head func(Head)
+	// An error is of the events under it.
+	Head func(Head) error
 }
 
 // Report is what verifying found.
@@ -198,8 +199,10 @@ func (v *verifying) head(r Record) {
 	}
 	v.newest, v.after, v.good, v.checked = h, sha256.Sum256(r.Note), size, false
 	v.report.Heads++
-	if v.checks.Head != nil {
-		v.checks.Head(h.Head)
+	if v.checks.Head != nil && v.unlawful == nil {
+		if v.unlawful = v.checks.Head(h.Head); v.unlawful != nil {
+			v.broken = size
+		}
 	}
 	if v.checks.EveryHead || len(v.admitted) > 0 {
 		v.signature()
