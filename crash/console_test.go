@@ -12,9 +12,25 @@ import (
 func TestConsole(t *testing.T) {
 	together(t)
 	g, people, who := looked(t, "look")
+	var meanwhile string
 	browse(t, g, "console.mjs", map[string]any{
 		"role": "shop/mender", "canary": "canary-of-the-reason", "people": who,
-	}, done(func(what string) { do(t, g, people, what) }))
+	}, done(func(what string) {
+		switch what {
+		case "ask meanwhile":
+			r, err := people["w2"].Ask(context.Background(), client.Ask{Role: "shop/mender", Resource: "shop-db", For: "20m", Reason: "asked while another one was read"})
+			if err != nil {
+				t.Errorf("ask: %v", err)
+			}
+			meanwhile = r.ID
+		case "withdraw":
+			if _, err := people["w2"].Withdraw(context.Background(), meanwhile); err != nil {
+				t.Errorf("withdraw: %v", err)
+			}
+		default:
+			do(t, g, people, what)
+		}
+	}))
 }
 
 // looked is a gateway that serves the console, and whom its pages are looked at by: two

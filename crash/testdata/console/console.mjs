@@ -13,6 +13,12 @@ import { spawn } from "node:child_process";
   await ctx.close();
 }
 
+/** Changes something as a page of theirs does. */
+const act = (p, path, body = {}) => p.evaluate(async ([path, body]) => {
+  const me = await (await fetch("/api/v1/me")).json();
+  return (await fetch(`/api/v1${path}`, { method: "POST", headers: { "Content-Type": "application/json", "Curfew-CSRF": me.csrf }, body: JSON.stringify(body) })).json();
+}, [path, body]);
+
 const alice = await person("alice");
 const dana = await person("dana");
 
@@ -39,6 +45,24 @@ await dana.getByText(given.canary).first().waitFor();
 const shown = await dana.locator(".quote").textContent();
 check(shown.includes("\\u202e") && shown.includes("<img src=x"), `the reason is shown as ${shown}`);
 await picture(dana, "card");
+
+// While Dana reads and is about to decide, another one asks, and what she reads is withdrawn: she
+// decides nothing that she has not read.
+await dana.keyboard.press("a");
+await dana.getByRole("dialog").waitFor();
+await parent("ask meanwhile");
+await dana.locator(".request-row", { hasText: given.people.worker.name }).waitFor();
+check((await dana.getByRole("dialog").textContent()).includes(given.people.alice.name), "the dialog has become another one");
+await act(alice, `/requests/${(await answer.json()).id}/withdraw`);
+await dana.getByRole("dialog").waitFor({ state: "detached" });
+await dana.locator(".request-row", { hasText: given.people.alice.name }).waitFor({ state: "detached" });
+check((await dana.locator(".quote").textContent()) === shown, "the card has become another request's");
+await dana.keyboard.press("a");
+await dana.waitForTimeout(300);
+check(await dana.getByRole("dialog").count() === 0, "what was not read can be decided");
+await parent("withdraw");
+await dana.locator(".request-row").waitFor({ state: "detached" });
+await act(alice, "/requests", { role: given.role, resource: "shop-db", for: "15m", reason: words });
 
 // 3. By keyboard alone: to the request, approve, passphrase; a wrong one first.
 await dana.goto(`${given.base}/`);
@@ -70,10 +94,7 @@ await alice.goto(`${given.base}/access`);
 await alice.locator(".fuse").first().waitFor();
 
 // 4. She works; Dana watches from the first statement, cuts with a reason, and sees that it is gone.
-const credential = await alice.evaluate(async (id) => {
-  const me = await (await fetch("/api/v1/me")).json();
-  return (await fetch(`/api/v1/grants/${id}/credential`, { method: "POST", headers: { "Content-Type": "application/json", "Curfew-CSRF": me.csrf }, body: "{}" })).json();
-}, grant.id);
+const credential = await act(alice, `/grants/${grant.id}/credential`);
 // Dana's page reads its first list before she connects, and gets the answer after it was told of her session.
 let answered, release;
 const early = new Promise((r) => { answered = r; });

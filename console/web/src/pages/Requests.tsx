@@ -16,6 +16,15 @@ const tabs = [
   { id: "all", name: "All", viewers: true },
 ] as const;
 
+/**
+ * The request whose card is there before one is chosen: the newest when the page came to the list.
+ * It stays while others come and when it is decided: nobody decides another one than they read.
+ */
+function unasked(kept: { current: { tab: string; id: string } }, tab: string, items: Request[]): string | undefined {
+  if (kept.current.tab !== tab || !kept.current.id) kept.current = { tab, id: items[0]?.id ?? "" };
+  return innerWidth > 900 ? kept.current.id || undefined : undefined;
+}
+
 /** Requests: the list, and the card of one. */
 export function Requests() {
   const me = useMe();
@@ -29,8 +38,9 @@ export function Requests() {
   const items = useMemo(() => list.data?.pages.flatMap((p) => p.items ?? []) ?? [], [list.data]);
   const releases = tab === "review" ? (held.data?.items?.filter((h) => h.may_decide) ?? []) : [];
   const waiting = (review.data?.pages[0]?.items?.length ?? 0) + (held.data?.items?.filter((h) => h.may_decide).length ?? 0);
-  const index = items.findIndex((r) => r.id === search.id);
-  const shown = search.id ?? (items.length > 0 && innerWidth > 900 ? items[0]?.id : undefined);
+  const kept = useRef({ tab, id: "" });
+  const shown = search.id ?? unasked(kept, tab, list.isPlaceholderData ? [] : items);
+  const index = items.findIndex((r) => r.id === shown);
   const select = (id: string | undefined): void => void go({ to: "/requests", search: { tab: search.tab, id }, replace: !!search.id });
 
   const keys = useMemo(() => ({
