@@ -8,8 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/history"
+	"github.com/curfewhq/curfew/say"
 )
 
 // insightRows bounds what one answer counts.
@@ -127,6 +129,9 @@ func (x *counting) finish() {
 		d.Granted, d.Used = math.Round(d.Granted*10)/10, math.Round(d.Used*10)/10
 	}
 	x.out.Causes, x.out.Roles = counted(x.causes, 20), counted(x.roles, 20)
+	for i, c := range x.out.Causes {
+		x.out.Causes[i].Text = say.Cause(curfew.Cause(c.Name))
+	}
 }
 
 // rank is the value that a share of the sorted values does not exceed; 0 of none.

@@ -73,6 +73,7 @@ type Day struct {
 // Count is how often something was.
 type Count struct {
 	Name string `json:"name"`
+	Text string `json:"text,omitempty" doc:"In words, where the name is a code"`
 	N    int    `json:"n"`
 }
 

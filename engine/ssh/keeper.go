@@ -303,7 +303,11 @@ func (k *keeper) Remove(ctx context.Context, p lease.Plan, m lease.Made) (lease.
 		out.Notes = append(out.Notes, k.told(login, before, found)...)
 	}
 	if out.Ended > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%d processes that sessions had left were ended", out.Ended))
+		what := "processes that sessions had left were ended"
+		if out.Ended == 1 {
+			what = "process that a session had left was ended"
+		}
+		out.Notes = append(out.Notes, fmt.Sprintf("%d %s", out.Ended, what))
 	}
 	if set, err := settingsOf(k.target.Resource); err == nil && set.Contain == byMarks && may.open() {
 		out.Notes = append(out.Notes, "processes were found by their marks: one that hid its environment or became another user would not be seen")

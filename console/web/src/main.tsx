@@ -18,7 +18,11 @@ import { router } from "./router";
 
 const client = new QueryClient({
   defaultOptions: {
+    // What a browser believes of its network says nothing of a gateway on the same machine; and what
+    // waits for a network is done when nobody expects it any more.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 5_000,
       refetchOnWindowFocus: true,
       refetchOnReconnect: true,

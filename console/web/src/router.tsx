@@ -24,21 +24,21 @@ const texts = <K extends string>(...names: K[]) => (search: Record<string, unkno
 };
 
 const home = createRoute({ getParentRoute: () => root, path: "/", component: Home });
-export const requestsRoute = createRoute({ getParentRoute: () => root, path: "/requests", component: Requests, validateSearch: texts("tab", "id") });
-export const accessRoute = createRoute({ getParentRoute: () => root, path: "/access", component: lazyRouteComponent(() => import("./pages/Access"), "Access"), validateSearch: texts("ask", "q") });
+export const requestsRoute = createRoute({ getParentRoute: () => root, path: "/requests", component: Requests, validateSearch: texts("tab", "id", "do", "q") });
+export const accessRoute = createRoute({ getParentRoute: () => root, path: "/access", component: lazyRouteComponent(() => import("./pages/Access"), "Access"), validateSearch: texts("ask", "q", "from") });
 const live = createRoute({ getParentRoute: () => root, path: "/live", component: lazyRouteComponent(() => import("./pages/Live"), "Live"), validateSearch: texts("wall", "grant") });
 export const sessionsRoute = createRoute({
   getParentRoute: () => root, path: "/sessions", component: lazyRouteComponent(() => import("./pages/Sessions"), "Sessions"),
   validateSearch: texts("scope", "person", "resource", "words", "status", "from", "to"),
 });
-export const sessionRoute = createRoute({ getParentRoute: () => root, path: "/sessions/$id", component: lazyRouteComponent(() => import("./pages/Session"), "Session"), validateSearch: texts("item") });
+export const sessionRoute = createRoute({ getParentRoute: () => root, path: "/sessions/$id", component: lazyRouteComponent(() => import("./pages/Session"), "Session"), validateSearch: texts("item", "do", "q") });
 const map = createRoute({ getParentRoute: () => root, path: "/map", component: lazyRouteComponent(() => import("./pages/Map"), "AccessMap"), validateSearch: texts("resource", "person", "at", "tab") });
 const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit"), validateSearch: texts("q", "from", "to") });
 const insights = createRoute({ getParentRoute: () => root, path: "/insights", component: lazyRouteComponent(() => import("./pages/Insights"), "Insights"), validateSearch: texts("days") });
-const resources = createRoute({ getParentRoute: () => root, path: "/resources", component: lazyRouteComponent(() => import("./pages/Configure"), "Resources"), validateSearch: texts("name") });
-const roles = createRoute({ getParentRoute: () => root, path: "/roles", component: lazyRouteComponent(() => import("./pages/Configure"), "Roles"), validateSearch: texts("name") });
-const policies = createRoute({ getParentRoute: () => root, path: "/policies", component: lazyRouteComponent(() => import("./pages/Policies"), "Policies"), validateSearch: texts("name") });
-const people = createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./pages/People"), "People") });
+const resources = createRoute({ getParentRoute: () => root, path: "/resources", component: lazyRouteComponent(() => import("./pages/Configure"), "Resources"), validateSearch: texts("name", "q") });
+const roles = createRoute({ getParentRoute: () => root, path: "/roles", component: lazyRouteComponent(() => import("./pages/Configure"), "Roles"), validateSearch: texts("name", "q") });
+const policies = createRoute({ getParentRoute: () => root, path: "/policies", component: lazyRouteComponent(() => import("./pages/Policies"), "Policies"), validateSearch: texts("name", "q") });
+const people = createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./pages/People"), "People"), validateSearch: texts("q") });
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
 
 const touch = createRoute({ getParentRoute: () => root, path: "/touch/$id", component: lazyRouteComponent(() => import("./pages/Touch"), "Touch") });

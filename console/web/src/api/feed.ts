@@ -1,7 +1,8 @@
 import type { Query, QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import { anew } from "./anew";
-import { address } from "./client";
+import { anew, shown } from "./anew";
+import { away } from "../parts/seen";
+import { address, get } from "./client";
 
 export type Link = "live" | "reconnecting" | "offline";
 
@@ -57,8 +58,11 @@ function looker(client: QueryClient): (topic?: string) => void {
       }, Math.min(oldest, share * (performance.now() - began)));
     });
   };
-  return (topic) => client.getQueryCache().findAll(topic ? { queryKey: [topic] } : {}).forEach(read);
+  return (topic) => shown(client, topic).forEach(read);
 }
+
+/** The gateway shows every 15 s that it lives; so long without is silence, in ms. */
+const silent = 40_000;
 
 /**
  * Follows the feed and looks again at what it names. After a break it is taken up
@@ -70,6 +74,7 @@ export function follow(client: QueryClient): () => void {
   let after = 0;
   let broken = 0;
   let gone = false;
+  let heard = 0;
   const look = looker(client);
 
   const open = (): void => {
@@ -79,28 +84,36 @@ export function follow(client: QueryClient): () => void {
       // What was read before the feed began may have changed before it did.
       look();
       broken = 0;
+      heard = Date.now();
       set("live");
     };
     es.addEventListener("hint", (e) => {
       const hint = JSON.parse((e as MessageEvent<string>).data) as { position: number; topics: string[] };
+      heard = Date.now();
       after = Math.max(after, hint.position);
       for (const topic of hint.topics) look(topic);
     });
+    es.addEventListener("alive", () => { heard = Date.now(); });
     es.onerror = () => {
       es.close();
       if (gone) return;
+      void get("/me").catch(() => undefined); // whose sign-in is over is led to a new one
       broken++;
       set(broken > 3 ? "offline" : "reconnecting");
       timer = setTimeout(open, Math.min(500 * broken, 5000));
     };
   };
   open();
+  // A gateway that says nothing at all, not even that it lives, is away.
+  const silence = setInterval(() => {
+    if (source?.readyState === EventSource.OPEN && Date.now() - heard > silent) source.dispatchEvent(new Event("error"));
+  }, 5000);
   // A page that nobody sees gives its place up: browsers open few streams to one place.
   let hidden: ReturnType<typeof setTimeout> | undefined;
   const seen = (): void => {
     clearTimeout(hidden);
     if (document.hidden) {
-      hidden = setTimeout(() => { source?.close(); source = null; clearTimeout(timer); }, 10_000);
+      hidden = setTimeout(() => { source?.close(); source = null; clearTimeout(timer); }, away);
     } else if (!source || source.readyState === EventSource.CLOSED) {
       clearTimeout(timer);
       broken = Math.max(broken, 1);
@@ -110,6 +123,7 @@ export function follow(client: QueryClient): () => void {
   document.addEventListener("visibilitychange", seen);
   return () => {
     gone = true;
+    clearInterval(silence);
     document.removeEventListener("visibilitychange", seen);
     clearTimeout(hidden);
     clearTimeout(timer);

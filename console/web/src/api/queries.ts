@@ -24,15 +24,20 @@ export type Day = Schemas["Day"];
 export type List<T> = { items: T[] | null; position: number; behind?: boolean; next?: string };
 
 /** Topics are the first part of each key: the feed says which of them have changed. */
-export type Topic = "requests" | "grants" | "sessions" | "statements" | "workflows" | "config" | "people";
+export type Topic = "audit" | "requests" | "grants" | "sessions" | "statements" | "workflows" | "config" | "people";
 
 type Narrow = Record<string, string | number | undefined>;
+
+/** Whose page this is. */
+let whose = "";
 
 export const useMe = () =>
   useQuery({
     queryKey: ["people", "me"],
     queryFn: async ({ signal }) => {
       const me = await get<Me>("/me", undefined, signal);
+      if (whose && whose !== me.id) location.reload(); // nothing of another person stays
+      whose = me.id;
       setToken(me.csrf ?? "");
       setPasskey(!!me.passkey);
       return me;
@@ -73,9 +78,21 @@ function pages<T>(topic: Topic, path: string, narrow: Narrow, on = true) {
     enabled: on,
   };
 }
+type Pages = { data?: { pages: unknown[] } | undefined; hasNextPage: boolean; error: unknown };
+type Older = Pages & { fetchNextPage: (o: { cancelRefetch: boolean }) => Promise<Pages> };
+
+/** Reads the next page of a list: behind what is being read of it now, and again where that took its place. */
+export async function older(list: Older): Promise<void> {
+  const n = list.data?.pages.length ?? 0;
+  for (let i = 0; i < 5; i++) {
+    const now = await list.fetchNextPage({ cancelRefetch: false });
+    if ((now.data?.pages.length ?? 0) > n || now.error || !now.hasNextPage) return;
+  }
+}
+
 export const useRequestPages = (scope: "mine" | "review" | "all", on = true) => useInfiniteQuery(pages<Request>("requests", "/requests", { scope, limit: 200 }, on));
 export const useSessionPages = (narrow: Narrow) => useInfiniteQuery(pages<Session>("sessions", "/sessions", { limit: 200, ...narrow }));
-export const useAudit = (narrow: Narrow, on: boolean) => useInfiniteQuery(pages<Entry>("sessions", "/audit", { limit: 200, ...narrow }, on));
+export const useAudit = (narrow: Narrow, on: boolean) => useInfiniteQuery(pages<Entry>("audit", "/audit", { limit: 200, ...narrow }, on));
 
 function one<T>(topic: Topic, path: string, id: string | undefined) {
   return { queryKey: [topic, path, id], queryFn: ({ signal }: { signal: AbortSignal }) => get<T>(`${path}/${encodeURIComponent(id ?? "")}`, { position: position() }, signal), enabled: !!id };

@@ -1438,6 +1438,8 @@ export interface components {
             /** Format: int64 */
             n: number;
             name: string;
+            /** @description In words, where the name is a code */
+            text?: string;
         };
         Credential: {
             /** @description What to connect to: the resource's name */

@@ -76,7 +76,7 @@ function NewThing({ section, one, open, onClose }: { section: Section; one: stri
           void go({ to: `/${section}`, search: { name: n } });
         });
       }}>
-        <label className="field"><span>Name</span><input value={name} required maxLength={128} autoFocus spellCheck={false} pattern="[\p{L}\p{N}][\p{L}\p{N}._\-\/@+#]*" title="Letters, digits and . _ - / @ + #" onChange={(e) => { setName(e.target.value); setFault(""); }} />
+        <label className="field"><span>Name</span><input value={name} required maxLength={128} spellCheck={false} pattern="[\p{L}\p{N}][\p{L}\p{N}._\-\/@+#]*" title="Letters, digits and . _ - / @ + #" onChange={(e) => { setName(e.target.value); setFault(""); }} />
           <small className="muted">It is written into the text, and holds once it is applied.</small></label>
         {fault ? <p className="fault inline" role="alert"><span>{fault}</span></p> : null}
         <div className="dialog-acts"><Button onClick={close}>Back</Button><Button type="submit" kind="main">Write it</Button></div>

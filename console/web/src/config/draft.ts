@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
+import { once } from "../api/anew";
 import { get, position, post, type Schemas } from "../api/client";
 import { prove } from "../api/passkey";
 import type { Plan } from "../api/queries";
@@ -36,7 +37,7 @@ export const discard = (): void => put(null);
 /** The schema of the files: what each key is for, in the words of the parser. */
 export type Schema = { description?: string; properties?: Record<string, Schema>; additionalProperties?: Schema | boolean; anyOf?: Schema[]; items?: Schema; enum?: string[]; examples?: unknown[] };
 export const useSchema = (on: boolean) =>
-  useQuery({ queryKey: ["schema"], queryFn: ({ signal }) => get<Schema>("/config/schema", undefined, signal), staleTime: Infinity, enabled: on });
+  useQuery({ queryKey: ["schema"], queryFn: ({ signal }) => get<Schema>("/config/schema", undefined, signal), staleTime: Infinity, enabled: on, meta: once });
 
 /**
  * The configuration that holds and what is written on top of it. What holds may change meanwhile:

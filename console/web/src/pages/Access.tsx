@@ -1,13 +1,13 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
-import { acts, useAct, useGrants, useOffers, useRequests, useWorkflows, type Grant, type Offer } from "../api/queries";
+import { useMemo } from "react";
+import { acts, useAct, useGrants, useOffers, useRequests, type Offer } from "../api/queries";
+import { Ask } from "../parts/Ask";
 import { Button } from "../parts/Button";
-import { Copy } from "../parts/Copy";
-import { Dialog } from "../parts/Dialog";
-import { clock, duration, millis, plain } from "../parts/format";
-import { Grants, Times } from "../parts/Grants";
+import { clock, duration, plain } from "../parts/format";
+import { useFilter } from "../parts/filter";
+import { Grants } from "../parts/Grants";
 import { Many } from "../parts/Many";
-import { Empty, Fault, Show } from "../parts/States";
+import { Empty, Show } from "../parts/States";
 import { say } from "../parts/Toasts";
 import { Status } from "../parts/Who";
 
@@ -21,14 +21,15 @@ export function Access() {
   const offers = useOffers();
   const past = useGrants("mine", { limit: 50 });
   const lapsed = useRequests("mine", { limit: 50 });
-  const q = search.q ?? "";
+  const [q, setQ] = useFilter();
   const shown = useMemo(
     () => (offers.data?.items ?? []).filter((o) => q.toLowerCase().split(/\s+/).every((w) => `${o.role} ${o.resource} ${o.about ?? ""} ${o.effect}`.toLowerCase().includes(w))),
     [offers.data, q],
   );
   const asking = offers.data?.items?.find((o) => `${o.role}@${o.resource}` === search.ask);
   const live = [...(grants.data?.items ?? []), ...(scheduled.data?.items ?? [])];
-  const ask = (o: Offer | undefined): void => void go({ to: "/access", search: { q: search.q, ask: o ? `${o.role}@${o.resource}` : undefined }, replace: true });
+  const before = lapsed.data?.items?.find((r) => r.id === search.from); // whose words one need not write again
+  const ask = (o: Offer | undefined, from?: string): void => void go({ to: "/access", search: { q: search.q, ask: o ? `${o.role}@${o.resource}` : undefined, from }, replace: !o });
   return (
     <div className="page">
       <h1>My access</h1>
@@ -43,8 +44,9 @@ export function Access() {
       </section>
       <section aria-labelledby="acc-ask">
         <h2 id="acc-ask">What you can ask for</h2>
+        {search.ask && offers.data && !asking ? <p className="muted" role="status">{plain(search.ask.replace("@", " on "))} is not among what you can ask for now.</p> : null}
         <input className="filter" type="search" data-filter placeholder="Search by name, resource or what it lets you do" aria-label="Search what you can ask for" value={q}
-          onChange={(e) => void go({ to: "/access", search: { q: e.target.value || undefined, ask: search.ask }, replace: true })} />
+          onChange={(e) => setQ(e.target.value)} />
         <Show of={offers}>
           {(all) => (shown.length ? (
             <Many items={shown} className="offers" id={(o) => `${o.role}@${o.resource}`} each={(o) => (
@@ -57,8 +59,8 @@ export function Access() {
                   <Button data-item onClick={() => ask(o)}>{o.grant ? "Extend…" : "Ask…"}</Button>
                 </div>
             )} />
-          ) : all.items?.length ? <Empty title={`Nothing you can ask for matches “${q}”.`} run={`curfew why ${q || "ROLE"}`}>Why something is not here:</Empty>
-            : <Empty title="No policy lets you ask for anything now." run="curfew why">A window may be shut, or a workflow not open. Why not:</Empty>)}
+          ) : all.items?.length ? <Empty title={`Nothing you can ask for matches “${q}”.`} run="curfew find">All that you can ask for:</Empty>
+            : <Empty title="No policy lets you ask for anything now." run="curfew can">A window may be shut, or a workflow not open. What you can reach, and how:</Empty>)}
         </Show>
       </section>
       <section aria-labelledby="acc-past">
@@ -68,20 +70,20 @@ export function Access() {
             const ended = (p.items ?? []).filter((g) => g.status === "ended" || g.status === "verified");
             const unanswered = (lapsed.data?.items ?? []).filter((r) => r.status === "lapsed" || r.status === "denied");
             if (!ended.length && !unanswered.length) return <p className="muted">Nothing yet.</p>;
-            const again = (role: string, resource: string): (() => void) | undefined => {
+            const again = (role: string, resource: string, from: string): (() => void) | undefined => {
               const o = offers.data?.items?.find((x) => x.role === role && x.resource === resource);
-              return o ? () => ask(o) : undefined;
+              return o ? () => ask(o, from) : undefined;
             };
             return (
               <ul className="rows">
-                {unanswered.map((r) => <li key={r.id} className="row"><Status of={r.status} /><span className="row-main">{r.role} on {r.resource}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</span><span className="muted nowrap">{clock(r.asked)}</span><Again run={again(r.role, r.resource)} /></li>)}
-                {ended.map((g) => <li key={g.id} className="row"><span className="row-main">{g.role} on {g.resource}<br /><span className="muted">{g.receipt || g.cause_text}</span></span><span className="muted nowrap">{clock(g.ended_at)}</span><Again run={again(g.role, g.resource)} /></li>)}
+                {unanswered.map((r) => <li key={r.id} className="row"><Status of={r.status} /><span className="row-main">{r.role} on {r.resource}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</span><span className="muted nowrap">{clock(r.asked)}</span><Again run={again(r.role, r.resource, r.id)} /></li>)}
+                {ended.map((g) => <li key={g.id} className="row"><span className="row-main">{g.role} on {g.resource}<br /><span className="muted">{g.receipt || g.cause_text}</span></span><span className="muted nowrap">{clock(g.ended_at)}</span><Again run={again(g.role, g.resource, g.request)} /></li>)}
               </ul>
             );
           }}
         </Show>
       </section>
-      {asking ? <Ask key={search.ask} offer={asking} grant={live.find((g) => g.id === asking.grant)} onClose={() => ask(undefined)} /> : null}
+      <Ask offer={asking} grant={live.find((g) => g.id === asking?.grant)} reason={before?.reason} onClose={() => ask(undefined)} />
     </div>
   );
 }
@@ -93,46 +95,4 @@ function Again({ run }: { run: (() => void) | undefined }) {
 function Withdraw({ id }: { id: string }) {
   const act = useAct(acts.withdraw);
   return <Button busy={act.isPending} onClick={() => act.mutate(id, { onSuccess: () => say("Withdrawn.") })}>Withdraw</Button>;
-}
-
-function Ask({ offer, grant, onClose }: { offer: Offer; grant: Grant | undefined; onClose: () => void }) {
-  const workflows = useWorkflows();
-  const most = millis(offer.longest);
-  const options = ["15m0s", "45m0s", ...(offer.usual ? [offer.usual] : []), "2h0m0s"].filter((o) => millis(o) <= most);
-  const [time, setTime] = useState(offer.usual ?? options[0] ?? offer.longest);
-  const [reason, setReason] = useState("");
-  const [workflow, setWorkflow] = useState(offer.workflow ?? "");
-  const ask = useAct(acts.ask);
-  const extend = useAct(acts.extend);
-  const error = ask.error ?? extend.error;
-  const open = workflows.data?.items ?? [];
-  return (
-    <Dialog open onClose={onClose} title={grant ? `More time for ${offer.resource}` : `Ask for ${offer.role} on ${offer.resource}`}>
-      <form className="form" onSubmit={(e) => {
-        e.preventDefault();
-        const done = { onSuccess: (r: { status: string; waiting?: string[] | null }) => {
-          onClose();
-          say(r.status === "approved" ? `You have it: curfew connect ${offer.resource}` : `Asked. ${r.waiting?.join(" or ") || "Somebody"} can say yes.`);
-        } };
-        if (grant) extend.mutate({ id: grant.id, for: time, reason }, done);
-        else ask.mutate({ role: offer.role, resource: offer.resource, for: time, reason, workflow: workflow || undefined }, done);
-      }}>
-        <p>{plain(offer.effect)}.</p>
-        <Times value={time} onChange={setTime} options={[...options, offer.longest]} />
-        {!grant && open.length ? (
-          <label className="field"><span>For</span>
-            <select value={workflow} onChange={(e) => setWorkflow(e.target.value)} required={!!offer.workflow}>
-              {offer.workflow ? null : <option value="">nothing that is open</option>}
-              {open.map((w) => <option key={w.id} value={w.id}>{w.id} {w.title ? plain(w.title) : w.kind}</option>)}
-            </select>
-          </label>
-        ) : null}
-        <label className="field"><span>Why</span><textarea rows={3} required maxLength={2000} autoFocus value={reason} onChange={(e) => setReason(e.target.value)} /></label>
-        <p className="muted small">{offer.approvals?.length ? `${offer.approvals.map(plain).join("; ")}. Your time starts when they approve.` : "It begins at once, and ends by itself."}</p>
-        <Copy text={`curfew request ${offer.role} --on ${offer.resource} --for ${duration(time).replace(" min", "m").replace(" h", "h").replace(" ", "")} --reason …`} />
-        {error ? <Fault error={error} inline /> : null}
-        <div className="dialog-acts"><Button onClick={onClose}>Back</Button><Button type="submit" kind="main" busy={ask.isPending || extend.isPending}>Ask</Button></div>
-      </form>
-    </Dialog>
-  );
 }

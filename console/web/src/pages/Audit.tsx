@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
-import { get, type Schemas } from "../api/client";
-import { useAudit, useMe, type Entry } from "../api/queries";
+import { once } from "../api/anew";
+import { Failure, get, type Schemas } from "../api/client";
+import { older, useAudit, useMe, type Entry } from "../api/queries";
 import { Button } from "../parts/Button";
 import { clock, count, plain, seconds } from "../parts/format";
 import { Empty, Fault, Loading } from "../parts/States";
@@ -12,15 +13,17 @@ import { say } from "../parts/Toasts";
 const words = ["kind", "person", "resource", "grant", "request", "session"] as const;
 type Word = (typeof words)[number];
 
-/** "kind:grant. person:alice": what it narrows by; a word alone is a kind. */
-export function parse(q: string): Partial<Record<Word, string>> {
-  const out: Partial<Record<Word, string>> = {};
+/** "kind:grant. person:alice": what it narrows by ("grant." alone is a kind), and the words that narrow nothing. */
+export function parse(q: string): { by: Partial<Record<Word, string>>; lost: string[] } {
+  const by: Partial<Record<Word, string>> = {};
+  const lost: string[] = [];
   for (const w of q.split(/\s+/).filter(Boolean)) {
     const [name, ...rest] = w.split(":");
-    if (rest.length && (words as readonly string[]).includes(name ?? "")) out[name as Word] = rest.join(":");
-    else out.kind = w;
+    if (rest.length && rest.join(":") && (words as readonly string[]).includes(name ?? "") && !by[name as Word]) by[name as Word] = rest.join(":");
+    else if (/^[a-z]+\.[a-z_]*$/.test(w) && !by.kind) by.kind = w;
+    else lost.push(w);
   }
-  return out;
+  return { by, lost };
 }
 
 const ready: [string, string][] = [["everything", ""], ["grants", "kind:grant."], ["decisions", "kind:request."], ["sessions", "kind:session."], ["recordings looked at", "kind:recording"], ["people", "kind:principal."], ["configuration", "kind:policy."], ["alarms", "kind:lease."]];
@@ -41,14 +44,15 @@ export function Audit() {
   const [q, setQ] = useState(search.q ?? "");
   useEffect(() => setQ(search.q ?? ""), [search.q]);
   const [saved, setSaved] = useState<string[]>(() => { try { return JSON.parse(localStorage.getItem(store) ?? "[]") as string[]; } catch { return []; } });
-  const narrow = useMemo(() => ({ ...parse(search.q ?? ""), from: search.from, to: search.to }), [search.q, search.from, search.to]);
-  const audit = useAudit(narrow, viewer);
-  const head = useQuery({ queryKey: ["sessions", "head"], queryFn: ({ signal }) => get<Schemas["Head"]>("/ledger/head", undefined, signal), enabled: viewer });
-  const chain = useQuery({ queryKey: ["chain"], queryFn: ({ signal }) => get<Schemas["Chain"]>("/ledger/check", undefined, signal), enabled: viewer && !!head.data && head.data.size <= bySelf, staleTime: Infinity, retry: false });
+  const narrow = useMemo(() => ({ ...parse(search.q ?? "").by, from: search.from, to: search.to }), [search.q, search.from, search.to]);
+  const { lost } = parse(search.q ?? "");
+  const audit = useAudit(narrow, viewer && !lost.length);
+  const head = useQuery({ queryKey: ["audit", "head"], queryFn: ({ signal }) => get<Schemas["Head"]>("/ledger/head", undefined, signal), enabled: viewer });
+  const chain = useQuery({ queryKey: ["chain"], queryFn: ({ signal }) => get<Schemas["Chain"]>("/ledger/check", undefined, signal), enabled: viewer && !!head.data && head.data.size <= bySelf, staleTime: Infinity, retry: false, meta: once });
   const items = useMemo(() => audit.data?.pages.flatMap((p) => p.items ?? []) ?? [], [audit.data]);
   const set = (next: { q?: string; from?: string; to?: string }): void => void go({ to: "/audit", search: { q: next.q || undefined, from: next.from, to: next.to } });
   const keep = (all: string[]): void => { setSaved(all); localStorage.setItem(store, JSON.stringify(all)); };
-  if (me.data && !viewer) return <div className="page"><h1>Audit</h1><Fault error={new Error("The audit log is for administrators and auditors. What concerns you is in My access and Sessions.")} /></div>;
+  if (me.data && !viewer) return <div className="page"><h1>Audit</h1><Fault error={new Failure(403, { title: "The audit log is for administrators and auditors.", detail: "What concerns you is in My access and Sessions." })} /></div>;
   return (
     <div className="page wide">
       <header className="page-head">
@@ -70,11 +74,12 @@ export function Audit() {
       <div className="chips" role="group" aria-label="Views">
         {ready.map(([name, v]) => <button type="button" key={name} className="chip" aria-pressed={(search.q ?? "") === v} onClick={() => set({ q: v })}>{name}</button>)}
         {saved.map((v) => <span key={v} className="chip-pair"><button type="button" className="chip" aria-pressed={search.q === v} onClick={() => set({ q: v })}>{v}</button><button type="button" className="chip" aria-label={`Forget the view ${v}`} onClick={() => keep(saved.filter((x) => x !== v))}>×</button></span>)}
-        {Object.entries(parse(search.q ?? "")).map(([w, v]) => <button type="button" key={w} className="chip" aria-label={`Without ${w} ${v}`} onClick={() => set({ q: without(search.q ?? "", w, v), from: search.from, to: search.to })}>{w}: {plain(v)} ×</button>)}
+        {Object.entries(parse(search.q ?? "").by).map(([w, v]) => <button type="button" key={w} className="chip" aria-label={`Without ${w} ${v}`} onClick={() => set({ q: without(search.q ?? "", w, v), from: search.from, to: search.to })}>{w}: {plain(v)} ×</button>)}
         {search.from ? <button type="button" className="chip" aria-pressed onClick={() => set({ q: search.q })}>{clock(search.from)} – {clock(search.to)} ×</button> : null}
       </div>
-      {items.length > 1 ? <Histogram items={items} pick={(from, to) => set({ q: search.q, from, to })} /> : null}
-      {audit.error && !audit.data ? <Fault error={audit.error} retry={() => audit.refetch()} /> : audit.isPending ? <Loading lines={8} /> : items.length === 0 ? <Empty title="Nothing in the log is like that." run="curfew audit" /> : (
+      {lost.length ? <p className="fault inline" role="alert"><span>Nothing is narrowed by {lost.map((w, i) => <span key={i}>{i ? ", " : ""}<code>{plain(w)}</code></span>)}. There are {words.map((w, i) => <span key={w}>{i ? ", " : ""}<code>{w}:</code></span>)}, each once; for example <code>person:{plain((lost[0] ?? "").replace(/^.*:/, "")) || "alice"}</code>.</span></p> : null}
+      {!lost.length && items.length > 1 ? <Histogram items={items} pick={(from, to) => set({ q: search.q, from, to })} /> : null}
+      {lost.length ? null : audit.error && !audit.data ? <Fault error={audit.error} retry={() => audit.refetch()} /> : audit.isPending ? <Loading lines={8} /> : items.length === 0 ? <Empty title="Nothing in the log is like that." run="curfew audit" /> : (
         <>
           <div className="table-box" tabIndex={0} role="region" aria-label="Events">
             <table className="table">
@@ -82,7 +87,7 @@ export function Audit() {
               <tbody>{items.map((e) => <Line key={e.position} e={e} />)}</tbody>
             </table>
           </div>
-          {audit.hasNextPage ? <Button busy={audit.isFetchingNextPage} onClick={() => void audit.fetchNextPage()}>Older</Button> : <p className="muted small">{count(items.length, "event")}, and that is all.</p>}
+          {audit.hasNextPage ? <Button busy={audit.isFetchingNextPage} onClick={() => void older(audit)}>Older</Button> : <p className="muted small">{count(items.length, "event")}, and that is all.</p>}
         </>
       )}
     </div>
@@ -94,7 +99,7 @@ function Line({ e }: { e: Entry }) {
     <tr>
       <td className="num muted">{e.position}</td>
       <td className="num nowrap" title={e.at}>{clock(e.at)}<span className="muted">:{seconds(e.at).slice(-2)}</span></td>
-      <td><details><summary>{plain(e.text)}</summary><pre className="small">{JSON.stringify(e.body, null, 1)}</pre></details></td>
+      <td><details><summary data-item>{plain(e.text)}</summary><pre className="small">{plain(JSON.stringify(e.body, null, 1))}</pre></details></td>
       <td className="nowrap small">
         {e.session ? <Link to="/sessions/$id" params={{ id: e.session }}>session</Link> : null} {e.request ? <Link to="/requests" search={{ tab: "all", id: e.request }}>request</Link> : null} {e.grant ? <Link to="/audit" search={{ q: `grant:${e.grant}` }}>grant</Link> : null}
       </td>

@@ -1,8 +1,8 @@
 import { Link, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
 import { useMe, useResources, useRoles } from "../api/queries";
 import { Changing, EditPage } from "../config/Things";
 import { count, duration, plain } from "../parts/format";
+import { useFilter } from "../parts/filter";
 import { Many } from "../parts/Many";
 import { Empty, Show } from "../parts/States";
 import { Badge } from "../parts/Who";
@@ -14,7 +14,7 @@ export function Resources() {
   const me = useMe();
   const search = useSearch({ from: "/resources" });
   const resources = useResources();
-  const [q, setQ] = useState("");
+  const [q, setQ] = useFilter();
   const admin = !!me.data?.admin;
   if (search.name && admin) return <EditPage section="resources" name={search.name} title="Resources" />;
   return (
@@ -35,7 +35,7 @@ export function Resources() {
                   {r.origin ? <p className="muted tiny">applied from <code>{plain(r.origin)}</code></p> : null}
                 </article>
             )} />
-          ) : <Empty title={q ? "No resource is like that." : "No resource is configured, or none that you may ask for."} {...(q ? {} : { run: admin ? "curfew add postgres://admin@host/database" : "curfew find" })} />;
+          ) : <Empty title={q ? "No resource is like that." : "No resource is configured, or none that you may ask for."} {...(q ? {} : { run: admin ? "curfew apply" : "curfew find" })} />;
         }}
       </Show>
     </div>
@@ -47,7 +47,7 @@ export function Roles() {
   const me = useMe();
   const search = useSearch({ from: "/roles" });
   const roles = useRoles();
-  const [q, setQ] = useState("");
+  const [q, setQ] = useFilter();
   const admin = !!me.data?.admin;
   if (search.name && admin) return <EditPage section="roles" name={search.name} title="Roles" />;
   return (

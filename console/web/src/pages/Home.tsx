@@ -56,7 +56,7 @@ export function Home() {
                 </ul>
               ) : null}
             </>
-          ) : <Empty title="You have no access right now." run="curfew connect">It is asked for when it is needed: <Link to="/access">what you can ask for</Link></Empty>)}
+          ) : <Empty title="You have no access right now." run="curfew find">It is asked for when it is needed: <Link to="/access">what you can ask for</Link></Empty>)}
         </Show>
       </section>
       <section aria-labelledby="home-now">

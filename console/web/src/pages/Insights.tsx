@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
-import { get, type Schemas } from "../api/client";
+import { Failure, get, type Schemas } from "../api/client";
 import { useMe } from "../api/queries";
-import { count, span } from "../parts/format";
+import { count, plain, span } from "../parts/format";
 import { Empty, Fault, Loading, Show } from "../parts/States";
 
 const Plot = lazy(() => import("../parts/Plot"));
@@ -16,7 +16,7 @@ export function Insights() {
   const viewer = !!(me.data?.admin || me.data?.auditor);
   const days = Math.min(92, Math.max(1, Number(search.days) || 30));
   const insights = useQuery({ queryKey: ["grants", "insights", days], queryFn: ({ signal }) => get<Schemas["Insights"]>("/insights", { days }, signal), enabled: viewer, staleTime: 30_000 });
-  if (me.data && !viewer) return <div className="page"><h1>Insights</h1><Fault error={new Error("Insights are for administrators and auditors.")} /></div>;
+  if (me.data && !viewer) return <div className="page"><h1>Insights</h1><Fault error={new Failure(403, { title: "Insights are for administrators and auditors." })} /></div>;
   return (
     <div className="page wide">
       <header className="page-head">
@@ -29,7 +29,7 @@ export function Insights() {
         {(x) => {
           const all = x.days ?? [];
           const total = (f: (d: Schemas["Day"]) => number): number => all.reduce((n, d) => n + f(d), 0);
-          if (!total((d) => d.requests)) return <Empty title={`Nobody has asked for anything in ${days} days.`} run="curfew request" />;
+          if (!total((d) => d.requests)) return <Empty title={`Nobody has asked for anything in ${days} days.`} run="curfew find" />;
           const t = all.map((d) => Date.parse(`${d.day}T00:00:00Z`) / 1000);
           const granted = total((d) => d.granted_min);
           const used = total((d) => d.used_min);
@@ -62,7 +62,7 @@ function Counts({ title, counts }: { title: string; counts: Schemas["Count"][] }
       <h2>{title}</h2>
       {counts.length ? (
         <table className="counts"><tbody>
-          {counts.map((c) => <tr key={c.name}><th scope="row" className="cut-cell">{c.name}</th><td className="num right">{c.n}</td><td className="counts-bar" aria-hidden><svg viewBox="0 0 100 8" preserveAspectRatio="none"><rect className="bar-fill" width={(c.n / most) * 100} height="8" /></svg></td></tr>)}
+          {counts.map((c) => <tr key={c.name}><th scope="row" className="cut-cell">{plain(c.text || c.name)}</th><td className="num right">{c.n}</td><td className="counts-bar" aria-hidden><svg viewBox="0 0 100 8" preserveAspectRatio="none"><rect className="bar-fill" width={(c.n / most) * 100} height="8" /></svg></td></tr>)}
         </tbody></table>
       ) : <p className="muted">Nothing yet.</p>}
     </section>

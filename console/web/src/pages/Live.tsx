@@ -56,7 +56,7 @@ export function Live() {
           }
           return live.length ? (
             <ul className="tiles">{live.map((x) => <li key={x.id}><Tile session={x} grant={byID.get(x.grant)} looked={peeked.includes(x.id)} peek={peeks.get(x.id)} look={() => look((l) => [...l.filter((id) => ids.has(id)), x.id].slice(-atOnce))} /></li>)}</ul>
-          ) : <Empty title="Nobody is connected, of those you may see." run="curfew connect">A session appears here in the moment it opens.</Empty>;
+          ) : <Empty title="Nobody is connected, of those you may see." run="curfew find">A session appears here in the moment it opens. What you can open one on:</Empty>;
         }}
       </Show>
     </div>

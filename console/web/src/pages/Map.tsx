@@ -48,7 +48,7 @@ export function AccessMap() {
       {about === "resource" ? (
         <Show of={who}>{(r) => <Paths paths={r.paths ?? []} first="Who" name={(p) => plain(p.person.name)} link={(p) => ({ person: p.person.id })} run={`curfew who-can ${r.resource}${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
       ) : (
-        <Show of={what}>{(r) => <Paths paths={r.paths ?? []} first="What" name={(p) => p.resource ?? ""} link={(p) => ({ resource: p.resource })} run={`curfew can "${r.person.name}"${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
+        <Show of={what}>{(r) => <Paths paths={r.paths ?? []} first="What" name={(p) => p.resource ?? ""} link={(p) => ({ resource: p.resource })} run={`curfew can ${/^[\w.+@-]+$/.test(r.person.email ?? "") ? r.person.email : r.person.id}${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
       )}
       {!viewer ? <p className="muted small">You see your own paths. Administrators and auditors see everybody’s.</p> : null}
     </div>
@@ -129,14 +129,14 @@ function Graph({ paths, of, about, name, link }: Shown & { of: string; about: "r
   const best = (role: string): string => drawn.filter((p) => p.role === role).map((p) => p.how).sort()[0] ?? "may ask"; // active before may ask before scheduled
   return (
     <section aria-label="Graph" className="card">
-      <svg className="graph" viewBox={`0 0 900 ${height}`} aria-hidden focusable="false">
+      <div className="graph-room" tabIndex={0} role="group" aria-label="The drawing: the table says the same"><svg className="graph" viewBox={`0 0 900 ${height}`} aria-hidden focusable="false">
         <text className="graph-head" x="10" y="16">{about === "resource" ? "Who" : "What"}</text><text className="graph-head" x="350" y="16">By which role</text><text className="graph-head" x="700" y="16">{about === "resource" ? "Reaches" : "Who"}</text>
         {drawn.map((p, i) => { const a = y(ends.indexOf(name(p)), ends.length); const b = y(roles.indexOf(p.role), roles.length); return <path key={i} className={edge(p.how)} d={`M210 ${a} C 280 ${a}, 280 ${b}, 350 ${b}`} />; })}
         {roles.map((r, i) => { const a = y(i, roles.length); const b = y(0, 1); return <path key={r} className={edge(best(r))} d={`M560 ${a} C 630 ${a}, 630 ${b}, 700 ${b}`} />; })}
         {ends.map((n, i) => <g key={n}><rect className="graph-box" x="10" y={y(i, ends.length) - 15} width="200" height="30" rx="5" /><text x="20" y={y(i, ends.length) + 5}>{short(n)}</text></g>)}
         {roles.map((r, i) => <g key={r}><rect className="graph-box" x="350" y={y(i, roles.length) - 15} width="210" height="30" rx="5" /><text x="360" y={y(i, roles.length) + 5}>{short(r)}</text></g>)}
         <rect className="graph-box" x="700" y={y(0, 1) - 15} width="190" height="30" rx="5" /><text x="710" y={y(0, 1) + 5}>{short(of)}</text>
-      </svg>
+      </svg></div>
       {paths.length > mostDrawn ? <p className="muted small">The first {mostDrawn} of {paths.length} paths are drawn; the list has all.</p> : null}
       <h2>The same as a list</h2>
       <ul className="paths">

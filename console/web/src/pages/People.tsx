@@ -5,6 +5,7 @@ import { Button } from "../parts/Button";
 import { Copy } from "../parts/Copy";
 import { Dialog } from "../parts/Dialog";
 import { clock, plain } from "../parts/format";
+import { useFilter } from "../parts/filter";
 import { Many } from "../parts/Many";
 import { Empty, Fault, Show } from "../parts/States";
 import { Sure } from "../parts/Sure";
@@ -15,7 +16,7 @@ import { Avatar, Badge } from "../parts/Who";
 export function People() {
   const me = useMe();
   const people = usePeople();
-  const [q, setQ] = useState("");
+  const [q, setQ] = useFilter();
   const [inviting, setInviting] = useState(false);
   const [disabling, setDisabling] = useState<Person | null>(null);
   const disable = useAct(acts.disable);
@@ -36,7 +37,7 @@ export function People() {
                   {admin && p.enabled && p.id !== me.data?.id ? <Button kind="bad" onClick={() => setDisabling(p)}>Disable…</Button> : null}
                 </div>
             )} />
-          ) : <Empty title={q ? "Nobody is called that." : "Nobody is here yet."} {...(q ? {} : { run: "curfew invite" })} />;
+          ) : <Empty title={q ? "Nobody is called that." : "Nobody is here yet."} />;
         }}
       </Show>
       <Invite open={inviting} onClose={() => setInviting(false)} />
@@ -48,11 +49,19 @@ export function People() {
 }
 
 function Invite({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const me = useMe();
   const [email, setEmail] = useState("");
   const [name, setName] = useState("");
   const [phrase, setPhrase] = useState("");
   const invite = useAct(acts.invite);
-  const done = (): void => { setEmail(""); setName(""); setPhrase(""); invite.reset(); onClose(); };
+  const done = (): void => {
+    if (invite.isPending) return; // its link is shown once
+    setEmail("");
+    setName("");
+    setPhrase("");
+    invite.reset();
+    onClose();
+  };
   return (
     <Dialog open={open} onClose={done} title="Invite somebody">
       {invite.data ? (
@@ -63,9 +72,9 @@ function Invite({ open, onClose }: { open: boolean; onClose: () => void }) {
         </div>
       ) : (
         <form className="form" onSubmit={(e) => { e.preventDefault(); invite.mutate({ email, name: name || undefined, passphrase: phrase }, { onSettled: () => setPhrase("") }); }}>
-          <label className="field"><span>E-mail address</span><input type="email" required value={email} onChange={(e) => setEmail(e.target.value)} autoFocus /></label>
+          <label className="field"><span>E-mail address</span><input type="email" required value={email} onChange={(e) => setEmail(e.target.value)} /></label>
           <label className="field"><span>Name</span><input maxLength={128} value={name} onChange={(e) => setName(e.target.value)} /></label>
-          <label className="field"><span>Your passphrase</span><input type="password" required autoComplete="current-password" value={phrase} onChange={(e) => setPhrase(e.target.value)} /></label>
+          {me.data?.passkey ? <p className="muted">You touch your passkey for exactly this.</p> : <label className="field"><span>Your passphrase</span><input type="password" required autoComplete="current-password" value={phrase} onChange={(e) => setPhrase(e.target.value)} /></label>}
           {invite.error ? <Fault error={invite.error} inline /> : null}
           <div className="dialog-acts"><Button onClick={done}>Back</Button><Button type="submit" kind="main" busy={invite.isPending}>Make the link</Button></div>
         </form>

@@ -4,6 +4,7 @@ import { acts, useAct, useMe, usePlans, usePolicies, type Plan } from "../api/qu
 import { PlanLines } from "../config/PlanLines";
 import { Changing, EditPage } from "../config/Things";
 import { Button } from "../parts/Button";
+import { useFilter } from "../parts/filter";
 import { Many } from "../parts/Many";
 import { clock, plain } from "../parts/format";
 import { Empty, Show } from "../parts/States";
@@ -17,7 +18,7 @@ export function Policies() {
   const search = useSearch({ from: "/policies" });
   const policies = usePolicies();
   const plans = usePlans(!!me.data?.admin);
-  const [q, setQ] = useState("");
+  const [q, setQ] = useFilter();
   if (search.name && me.data?.admin) return <EditPage section="policies" name={search.name} title="Policies" />;
   return (
     <div className="page wide">

@@ -1,7 +1,7 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef } from "react";
-import { useMe, useRequest, useRequestPages, useStatements, type Request } from "../api/queries";
+import { older, useMe, useRequest, useRequestPages, useStatements, type Request } from "../api/queries";
 import { duration, plain } from "../parts/format";
 import { Ago } from "../parts/Fuse";
 import { HeldCard } from "../parts/HeldCard";
@@ -67,13 +67,13 @@ export function Requests() {
         {releases.length ? <ul className="cards pad">{releases.map((h) => <li key={h.id}><HeldCard held={h} /></li>)}</ul> : null}
         {list.data && items.length === 0 && releases.length === 0 ? (
           tab === "review" ? <Empty title="Nothing waits for your answer.">You are told here, at once, when it does.</Empty>
-            : tab === "mine" ? <Empty title="You have not asked for anything yet." run="curfew request" />
+            : tab === "mine" ? <Empty title="You have not asked for anything yet." run="curfew find" />
               : <Empty title="Nobody has asked for anything yet." />
         ) : null}
-        {items.length ? <Rows items={items} shown={shown} onNear={() => { if (list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage(); }} tab={search.tab} /> : null}
+        {items.length ? <Rows items={items} shown={shown} onNear={() => { if (list.hasNextPage && !list.isFetchingNextPage) void older(list); }} tab={search.tab} /> : null}
       </section>
       <section className="split-detail" aria-label="The request">
-        {shown ? <Detail key={shown} id={shown} known={items.find((r) => r.id === shown)} /> : <Empty title="No request is open." />}
+        {shown ? <Detail key={shown} id={shown} act={search.do} known={items.find((r) => r.id === shown)} /> : <Empty title="No request is open." />}
       </section>
     </div>
   );
@@ -111,9 +111,9 @@ function Rows({ items, shown, onNear, tab }: { items: Request[]; shown: string |
   );
 }
 
-function Detail({ id, known }: { id: string; known: Request | undefined }) {
+function Detail({ id, act, known }: { id: string; act: string | undefined; known: Request | undefined }) {
   const request = useRequest(id);
   const r = request.data ?? known;
-  if (r) return <RequestCard request={r} />;
+  if (r) return <RequestCard request={r} act={act} />;
   return request.error ? <Fault error={request.error} retry={() => request.refetch()} /> : <Loading />;
 }

@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { lazy, memo, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { once } from "../api/anew";
 import { useGrant, useMe, useSession, type Item, type Session as S } from "../api/queries";
 import { Button } from "../parts/Button";
 import { Copy } from "../parts/Copy";
 import { CutDialog } from "../parts/CutDialog";
 import { brief, bytes, clock, count, millis, plain, seconds, span } from "../parts/format";
+import { useFilter } from "../parts/filter";
 import { Fuse } from "../parts/Fuse";
 import { useKeys } from "../parts/keys";
 import { Fault, Loading } from "../parts/States";
@@ -28,7 +30,13 @@ export function Session() {
 function Shown({ s }: { s: S }) {
   const me = useMe();
   const grant = useGrant(s.grant);
+  const search = useSearch({ from: "/sessions/$id" });
   const [cutting, setCutting] = useState(false);
+  const go = useNavigate();
+  useEffect(() => { // what was chosen elsewhere to be done with it
+    if (search.do === "cut" && s.may_cut) setCutting(true);
+    if (search.do) void go({ to: "/sessions/$id", params: { id: s.id }, search: { item: search.item, q: search.q }, replace: true });
+  }, [search.do]);
   // A session that was live when the page came is followed to its end; one that was over is
   // read. Of one that said very much, what programs have shown is brought only when it is asked for.
   const [wasLive] = useState(s.live);
@@ -37,10 +45,10 @@ function Shown({ s }: { s: S }) {
   const followed = wasLive || large;
   const tape = useTape(s.id, followed && !s.removed);
   const over = !wasLive || tape.over;
-  const whole = useQuery({ queryKey: ["transcript", s.id], queryFn: ({ signal }) => transcript(s.id, signal), enabled: over && !s.live && (!large || all) && !s.removed, staleTime: Infinity, gcTime: 60_000 });
+  const whole = useQuery({ queryKey: ["transcript", s.id], queryFn: ({ signal }) => transcript(s.id, signal), enabled: over && !s.live && (!large || all) && !s.removed, staleTime: Infinity, gcTime: 60_000, meta: once });
   const items = useMemo(() => (followed ? tape.items : (whole.data?.items ?? [])), [followed, tape.items, whole.data]);
   const isTerminal = useMemo(() => tape.screen !== null || items.some(({ item: i }) => i.kind === "statement" && /^\d+x\d+$/.test(i.tag ?? "")), [items, tape.screen]);
-  const from = Number(useSearch({ from: "/sessions/$id" }).item ?? 0) || undefined;
+  const from = Number(search.item ?? 0) || undefined;
   const viewer = !!(me.data?.admin || me.data?.auditor);
   const keys = useMemo(() => ({ x: () => { if (s.may_cut) setCutting(true); } }), [s.may_cut]);
   useKeys(keys);
@@ -150,7 +158,7 @@ function lines(items: Numbered[], some: boolean): Line[] {
 }
 
 function Items({ items, live, some }: { items: Numbered[]; live: boolean; some: boolean }) {
-  const [q, setQ] = useState("");
+  const [q, setQ] = useFilter();
   const search = useSearch({ from: "/sessions/$id" });
   const all = useMemo(() => lines(items, some), [items, some]);
   const shown = useMemo(() => {

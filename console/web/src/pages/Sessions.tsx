@@ -1,8 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
+import { once } from "../api/anew";
 import { get, type Schemas } from "../api/client";
-import { useMe, usePeople, useResources, useSessionPages, type Session } from "../api/queries";
+import { older, useMe, usePeople, useResources, useSessionPages, type Session } from "../api/queries";
 import { Button } from "../parts/Button";
 import { bytes, clock, count, plain, span } from "../parts/format";
 import { Empty, Fault, Loading } from "../parts/States";
@@ -57,7 +58,7 @@ function List({ narrow }: { narrow: Record<string, string | undefined> }) {
   const items = useMemo(() => pages.data?.pages.flatMap((p) => p.items ?? []) ?? [], [pages.data]);
   if (pages.error && !pages.data) return <Fault error={pages.error} retry={() => pages.refetch()} />;
   if (pages.isPending) return <Loading />;
-  if (!items.length) return <Empty title="No session is like that." run="curfew connect" />;
+  if (!items.length && !pages.hasNextPage) return Object.entries(narrow).some(([k, v]) => v && k !== "scope") || narrow.scope === "mine" ? <Empty title="No session is like that."><Link to="/sessions">Clear the filters</Link></Empty> : <Empty title="There was no session yet." run="curfew find">What one can be opened on:</Empty>;
   return (
     <>
       <div className="table-box" tabIndex={0} role="region" aria-label="Sessions">
@@ -66,7 +67,7 @@ function List({ narrow }: { narrow: Record<string, string | undefined> }) {
           <tbody>{items.map((s) => <Line key={s.id} s={s} />)}</tbody>
         </table>
       </div>
-      {pages.hasNextPage ? <Button busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>Older</Button> : <p className="muted small">{count(items.length, "session")}, and that is all.</p>}
+      {pages.hasNextPage ? <Button busy={pages.isFetchingNextPage} onClick={() => void older(pages)}>Older</Button> : <p className="muted small">{count(items.length, "session")}, and that is all.</p>}
     </>
   );
 }
@@ -74,7 +75,7 @@ function List({ narrow }: { narrow: Record<string, string | undefined> }) {
 function Line({ s }: { s: Session }) {
   return (
     <tr>
-      <td className="nowrap num"><Link to="/sessions/$id" params={{ id: s.id }}>{clock(s.opened)}</Link></td>
+      <td className="nowrap num"><Link data-item to="/sessions/$id" params={{ id: s.id }}>{clock(s.opened)}</Link></td>
       <td className="cut-cell">{plain(s.who)}</td>
       <td>{s.resource}</td>
       <td>{s.role}</td>
@@ -95,6 +96,7 @@ function Found({ words, resource, person, since, until }: { words: string; resou
     initialPageParam: "",
     getNextPageParam: (l: Hits) => l.next || undefined,
     staleTime: Infinity,
+    meta: once,
   });
   if (hits.error) return <Fault error={hits.error} retry={() => hits.refetch()} />;
   if (hits.isPending) return <Loading />;
@@ -117,7 +119,7 @@ function Found({ words, resource, person, since, until }: { words: string; resou
           </li>
         ))}
       </ul>
-      {hits.hasNextPage ? <Button busy={hits.isFetchingNextPage} onClick={() => void hits.fetchNextPage()}>Search on</Button> : null}
+      {hits.hasNextPage ? <Button busy={hits.isFetchingNextPage} onClick={() => void older(hits)}>Search on</Button> : null}
     </section>
   );
 }

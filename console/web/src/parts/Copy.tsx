@@ -1,8 +1,10 @@
 import { Check, Copy as Icon } from "lucide-react";
 import { useState } from "react";
+import { plain } from "./format";
 
-/** A command, with what copies it. */
-export function Copy({ text }: { text: string }) {
+/** A command, with what copies it. It is one line, whatever names stand in it. */
+export function Copy({ text: given }: { text: string }) {
+  const text = plain(given.replace(/\s+/g, " "));
   const [done, set] = useState(false);
   return (
     <span className="copy">

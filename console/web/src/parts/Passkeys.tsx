@@ -32,7 +32,7 @@ export function Passkeys() {
             </ul>
             <p className="muted small">You decide by their touch alone: your passphrase only signs you in.</p>
           </>
-        ) : <p className="muted">You have none: your passphrase decides. With a passkey nobody who talks it out of you decides as you.</p>)}
+        ) : <p className="muted">You have none: your passphrase decides. With a passkey, nobody whom you tell your passphrase can decide as you.</p>)}
       </Show>
       <div className="acts"><Button onClick={() => setAdding(true)}>Add a passkey…</Button></div>
       <Sure open={adding} onClose={() => setAdding(false)} title="Add a passkey?" verb="Add" passphrase={first} run={({ passphrase }) => makePasskey(passphrase).then(after("Your passkey counts from now on."))}>

@@ -5,6 +5,9 @@ import uPlot from "uplot";
 type Line = { name: string; values: (number | null)[]; lamp?: boolean };
 type Props = { title: string; says: string; x: number[]; lines: Line[]; unit: (v: number) => string; bars?: boolean };
 
+/** Steps of an axis: what is counted is whole. */
+const whole = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 432_000, 864_000, 1_728_000, 4_320_000, 8_640_000];
+
 /** A plot, with its figures in a table for those who do not see it. */
 export default function Plot({ title, says, x, lines, unit, bars }: Props) {
   const box = useRef<HTMLDivElement>(null);
@@ -24,8 +27,8 @@ export default function Plot({ title, says, x, lines, unit, bars }: Props) {
       width: el.clientWidth, height: 180, legend: { show: false }, cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] } },
       axes: [
-        { stroke: color("ink-muted"), grid: { show: false }, ticks: { show: false }, font: `11px ${css.fontFamily}`, values: (_u, vs) => vs.map((v) => new Date(v * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" })) },
-        { stroke: color("ink-muted"), grid: { stroke: color("ink-line"), width: 1 }, ticks: { show: false }, font: `11px ${css.fontFamily}`, size: 62, values: (_u, vs) => vs.map((v) => unit(v)) },
+        { stroke: color("ink-muted"), grid: { show: false }, ticks: { show: false }, font: `11px ${css.fontFamily}`, values: (_u, vs) => vs.map((v) => new Date(v * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" })) },
+        { stroke: color("ink-muted"), grid: { stroke: color("ink-line"), width: 1 }, ticks: { show: false }, font: `11px ${css.fontFamily}`, size: 62, incrs: whole, values: (_u, vs) => vs.map((v) => unit(v)) },
       ],
       series: [{}, ...lines.map((l): uPlot.Series => {
         const c = color(l.lamp ? "ink-lamp" : "ink-accent");

@@ -1,6 +1,6 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useFacts } from "../api/facts";
 import { acts, useAct, useMe, type Request } from "../api/queries";
 import { Button } from "./Button";
@@ -18,7 +18,7 @@ const always = /^(needs somebody who is not disabled|needs a resource that the r
 const sayCheck = (c: string): string => c.replace(/^needs /, "");
 
 /** What a person decides by, in the order in which it matters. */
-export function RequestCard({ request: r }: { request: Request }) {
+export function RequestCard({ request: r, act }: { request: Request; act?: string | undefined }) {
   const me = useMe();
   const facts = useFacts(r.id);
   const pending = r.status === "pending";
@@ -37,9 +37,9 @@ export function RequestCard({ request: r }: { request: Request }) {
             <p className="muted">asked <Ago at={r.asked} /> ago{r.from ? `, by ${r.from}` : ""} {pending ? null : <Status of={r.status} />}</p>
           </div>
         </header>
-        <h2 className="request-title">{plain(r.title)}</h2>
+        <h2 className="request-title">{plain(r.who)} {pending ? "wants" : "asked"} to {plain(r.effect)} on {plain(r.resource)} for {duration(r.for)}.</h2>
         {r.risk ? <p><Risk of={r.risk} />{r.risk === "high" ? <span className="muted small">{pending ? "It starts ten seconds after the approval, which can be undone until then." : "It started no sooner than ten seconds after its approval."}</span> : null}</p> : null}
-        <p className="muted">Role <code>{r.role}</code>: {plain(r.effect)}.{r.extends ? " It is more time for a grant that lives." : ""}</p>
+        <p className="muted">Role <code>{r.role}</code>.{r.extends ? " It is more time for a grant that lives." : ""}</p>
         {r.dangers?.length ? <ul className="dangers">{r.dangers.map((d, i) => <li key={i}>{plain(d)}</li>)}</ul> : null}
         {r.reason ? <Quote text={r.reason} /> : null}
         <div className="two">
@@ -50,10 +50,10 @@ export function RequestCard({ request: r }: { request: Request }) {
               {r.workflow ? <li className="yes">for {plain(r.workflow)}</li> : null}
               {r.votes?.map((v, i) => <li key={`v${i}`} className="yes">{plain(v.by)} approved, {clock(v.at)}{v.passkey ? " by passkey" : " by passphrase"}{v.for !== r.for ? `, for ${duration(v.for)}` : ""}</li>)}
               {pending ? (
-                <li className="wait"><b>{r.may_decide ? "Waiting for you" : "Waiting"}</b>{r.waiting?.length ? `: ${r.waiting.map(plain).join(" or ")}` : ""}</li>
+                <li className="wait"><Waits for={r.waiting ?? []} you={r.may_decide} name={me.data?.name ?? ""} /></li>
               ) : null}
             </ul>
-            {r.takes?.length ? <p className="muted small">It takes that {r.takes.map(plain).join(", and that ")}{r.votes?.length ? `; ${r.votes.length === 1 ? "one person has" : `${r.votes.length} people have`} so far` : pending ? "; nobody has yet" : ""}.</p> : null}
+            {pending && r.takes?.length ? <p className="muted small">It takes that {r.takes.map(plain).join(", and that ")}{r.votes?.length ? `; ${r.votes.length === 1 ? "one person has" : `${r.votes.length} people have`} so far` : pending ? "; nobody has yet" : ""}.</p> : null}
             {usual.length ? (
               <details><summary>and {usual.length} more that hold</summary><ul className="checks">{usual.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}</ul></details>
             ) : null}
@@ -68,21 +68,30 @@ export function RequestCard({ request: r }: { request: Request }) {
         </div>
         <When request={r} own={own} />
         {r.recorded ? (
-          <section className="card" aria-labelledby="card-record"><h3 id="card-record">What is kept of it</h3><p className="muted">{plain(r.recorded)} {plain(firstName(r.who))} is told your answer, in your words. This approval is for exactly what is shown here: <code className="digest">{r.digest.slice(0, 16)}</code></p></section>
+          <section className="card" aria-labelledby="card-record"><h3 id="card-record">What is kept of it</h3><p className="muted">{plain(r.recorded)} {pending && !own ? `${plain(firstName(r.who))} is told your answer, in your words. ` : ""}{pending ? "An approval" : "The answer"} is for exactly what is shown here: <code className="digest">{r.digest.slice(0, 16)}</code></p></section>
         ) : null}
         {!pending && r.decided_by ? (
-          <section className="card"><h3>Decided</h3><p>{plain(r.decided_by)}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</p>{r.grant ? <Link to="/audit" search={{ q: `grant:${r.grant}` }} className="small">what became of it</Link> : null}</section>
+          <section className="card"><h3>Decided</h3><p>{r.status === "approved" ? "Approved by " : r.status === "denied" ? "Denied by " : ""}{plain(r.decided_by)}{r.answer ? <>: <bdi>“{plain(r.answer)}”</bdi></> : null}</p>{r.grant && (me.data?.admin || me.data?.auditor) ? <Link to="/audit" search={{ q: `grant:${r.grant}` }} className="small">what became of it</Link> : null}</section>
         ) : null}
       </div>
       {pending ? (
         <footer className="request-acts">
-          {r.may_decide ? <Decide request={r} /> : own ? (
+          {r.may_decide ? <Decide request={r} act={act} /> : own ? (
             <Button busy={withdraw.isPending} onClick={() => withdraw.mutate(r.id, { onSuccess: () => say("Withdrawn.") })}>Withdraw</Button>
           ) : <p className="muted">You do not decide this: {r.why_not ?? "it is for others."}</p>}
         </footer>
+      ) : own && r.status !== "approved" ? (
+        <footer className="request-acts"><Link to="/access" search={{ ask: `${r.role}@${r.resource}`, from: r.id }} className="button plain"><span>Ask again…</span></Link></footer>
       ) : null}
     </article>
   );
+}
+
+/** Whose answer is awaited; of oneself it says "you". */
+function Waits({ for: all, you, name }: { for: string[]; you: boolean; name: string }) {
+  const others = all.filter((w) => !you || w !== name).map(plain);
+  if (you) return <><b>Waiting for you</b>{others.length ? ` or ${others.join(" or ")}` : ""}</>;
+  return <><b>Waiting</b>{others.length ? `: ${others.join(" or ")}` : ""}</>;
 }
 
 const firstName = (name: string): string => name.split(" ")[0] ?? name;
@@ -126,7 +135,7 @@ function When({ request: r, own }: { request: Request; own: boolean }) {
           {r.open?.length ? <>Today the policy is {open.length ? `open from ${open.map(hours).join(" and ")}` : "not open"}{frozen.length ? `, and frozen from ${frozen.map(hours).join(" and ")}` : ""}. </> : null}
           {r.start ? `Starts ${clock(r.start)}` : own ? "Starts when it is approved" : undo ? "Starts 10 s after you approve" : "Starts when you approve"}. Ends <b className="strong num">{clock(new Date(start + d))}</b>, then the session is cut{r.account === "leased" ? " and the temporary account is dropped" : ""}. This request lapses at {clock(r.lapses)} if nobody answers.
         </p>
-      ) : <p className="muted">{duration(r.for)} were asked for {clock(r.asked)}.</p>}
+      ) : <p className="muted">Asked for {duration(r.for)}, at {clock(r.asked)}.{r.status === "lapsed" ? ` Nobody had answered by ${clock(r.lapses)}.` : ""}</p>}
     </section>
   );
 }
@@ -134,11 +143,15 @@ function When({ request: r, own }: { request: Request; own: boolean }) {
 const refusals = ["Not now", "A smaller role does it", "Talk to me first"];
 
 /** Approve for so long, approve and watch, or deny. */
-function Decide({ request: r }: { request: Request }) {
+function Decide({ request: r, act }: { request: Request; act: string | undefined }) {
   const go = useNavigate();
   const facts = useFacts(r.id);
   const [time, setTime] = useState(r.for);
   const [doing, setDoing] = useState<"" | "approve" | "watch" | "deny">("");
+  useEffect(() => { // what was chosen elsewhere to be done with it
+    if (act === "approve" || act === "deny") setDoing(act);
+    if (act) void go({ to: "/requests", search: (s: Record<string, string | undefined>) => ({ ...s, do: undefined }), replace: true });
+  }, [act]);
   const approve = useAct(acts.approve);
   const deny = useAct(acts.deny);
   const revoke = useAct(acts.revoke);
@@ -155,10 +168,11 @@ function Decide({ request: r }: { request: Request }) {
     approve.mutateAsync({ id: r.id, digest: r.digest, passphrase, ...(time === r.for ? {} : { for: time }) }).then((x) => {
       const grant = x.grant;
       const waits = r.risk === "high" && !r.extends;
+      const starts = Date.now() + 10_000;
       say(x.status === "approved" ? `${plain(r.who)} may use ${r.role} on ${r.resource} for ${duration(time)}${waits ? ", in ten seconds" : ""}.` : "Your approval counts; it takes more.", {
         description: grant && r.extends ? "Undo ends the whole grant." : undefined,
         undo: grant ? () => revoke.mutate({ id: grant, why: "the approval was undone" }, {
-          onSuccess: () => say(waits ? "Undone: it has not started." : "Undone: it has ended."),
+          onSuccess: () => say(waits && Date.now() < starts ? "Undone: it has not started." : "Undone: it has ended."),
           onError: (e) => say("It could not be undone.", { description: e.message, bad: true }),
         }) : undefined,
       });

@@ -3,14 +3,14 @@ import { Ellipsis, Search } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { lastKnown, useLink } from "../api/feed";
 import { useGrants, useMe, useRequests, useSessions, useStatements } from "../api/queries";
-import { clock } from "./format";
+import { clock, plain } from "./format";
 import { Dialog } from "./Dialog";
 import { useKeys } from "./keys";
-import { setServerTime } from "./now";
+import { serverNow, setServerTime } from "./now";
 import { Palette } from "./Palette";
-import { places, type Place } from "./places";
+import { places, placesOf, type Place } from "./places";
 import { Away } from "./States";
-import { Toasts } from "./Toasts";
+import { say, Toasts, undoLast } from "./Toasts";
 
 function useCounts(): Record<string, number> {
   const review = useRequests("review");
@@ -48,19 +48,46 @@ function LinkState() {
   );
 }
 
-const sheet: [string, string][] = [
-  ["Ctrl K", "search or do"], ["g then h r m l s", "Home, Requests, My access, Live, Sessions"], ["g then a u i", "Access map, Audit, Insights"], ["g then o e p n ,", "Resources, Roles, Policies, People, Settings"],
-  ["j, k", "next, previous in a list"], ["Enter", "open it"], ["a", "approve"], ["d", "deny"], ["x", "cut"], ["/", "filter"], ["?", "this sheet"],
-];
+/** The keys there are, of the pages that there are for whom they are shown to. */
+function sheet(mine: Place[]): [string, string][] {
+  const of = (group: Place["group"]): [string, string] => {
+    const some = mine.filter((p) => p.group === group && p.key);
+    return [`g then ${some.map((p) => p.key).join(" ")}`, some.map((p) => p.name).join(", ")];
+  };
+  return [
+    ["Ctrl K", "search or do"], of(undefined), of("Understand"), of("Configure"),
+    ["j, k", "next, previous in a list"], ["Enter", "open it"], ["a", "approve"], ["d", "deny"], ["u", "undo what was just done"], ["x", "cut"], ["/", "filter"], ["?", "this sheet"],
+  ];
+}
 
-/** Moves the focus to the next thing of a list, or the one before. */
-function step(by: 1 | -1): void {
+/** Moves the focus to the next thing of a list, or the one before; false: there is none. */
+function step(by: 1 | -1): boolean {
   const all = [...document.querySelectorAll<HTMLElement>("main [data-item]")];
-  if (!all.length) return;
+  if (!all.length) return false;
   const here = all.findIndex((x) => x === document.activeElement || x.contains(document.activeElement) || x.closest("li")?.contains(document.activeElement));
   const to = all[here < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + by))];
   to?.focus();
   to?.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+/** Says once, at once, that an access of one's own ends within a minute. */
+function useLastMinute(): void {
+  const grants = useGrants("mine", { status: "active" });
+  const said = useRef(new Set<string>());
+  useEffect(() => {
+    const look = (): void => {
+      for (const g of grants.data?.items ?? []) {
+        const left = Date.parse(g.end ?? "") - serverNow();
+        if (!(left > 0 && left <= 60_000) || said.current.has(`${g.id} ${g.end}`)) continue;
+        said.current.add(`${g.id} ${g.end}`);
+        say(`Your access to ${plain(g.resource)} ends within a minute.`, { description: "What is open there is cut then.", bad: true });
+      }
+    };
+    look();
+    const timer = setInterval(look, 2000);
+    return () => clearInterval(timer);
+  }, [grants.data]);
 }
 
 /** The frame of every page: rail, content, and what is the same everywhere. */
@@ -74,13 +101,14 @@ export function Shell() {
   const path = useRouterState({ select: (s) => s.location.pathname });
   const main = useRef<HTMLElement>(null);
   const viewer = !!(me.data?.admin || me.data?.auditor);
-  const mine = places.filter((p) => viewer || !p.viewers);
+  const mine = useMemo(() => placesOf(viewer), [viewer]);
+  useLastMinute();
 
   useEffect(() => { if (me.data) setServerTime(me.data.now); }, [me.data]);
   const began = useRef(path);
   useEffect(() => {
-    const place = places.find((p) => p.to !== "/" && path.startsWith(p.to)) ?? places[0];
-    document.title = `${place?.name ?? ""} · Curfew`;
+    const place = places.find((p) => (p.to === "/" ? path === "/" : path === p.to || path.startsWith(`${p.to}/`)));
+    document.title = `${place?.name ?? (path.startsWith("/touch/") ? "Passkey" : "No such page")} · Curfew`;
     if (began.current !== path) main.current?.focus({ preventScroll: true });
     began.current = path;
   }, [path]);
@@ -90,6 +118,7 @@ export function Shell() {
     "?": () => setHelp(true),
     j: () => step(1),
     k: () => step(-1),
+    u: undoLast,
     "/": () => document.querySelector<HTMLInputElement>("input[data-filter]")?.focus(),
     ...Object.fromEntries(mine.filter((p) => p.key).map((p) => [`g ${p.key}`, () => void go({ to: p.to })])),
   }), [mine, go]);
@@ -122,7 +151,7 @@ export function Shell() {
       </nav>
       <main id="main" ref={main} tabIndex={-1}>
         {me.data?.bootstrap && me.data.admin ? (
-          <p className="banner">There are not two administrators yet: one person may change everything. Invite a second: <code>curfew invite</code></p>
+          <p className="banner">There are not two administrators yet: one person may change everything. <Link to="/people">Invite a second.</Link></p>
         ) : null}
         <Away />
         <Outlet />
@@ -147,7 +176,7 @@ export function Shell() {
       </Dialog>
       <Palette open={palette} onClose={() => setPalette(false)} />
       <Dialog open={help} onClose={() => setHelp(false)} title="Keys">
-        <dl className="sheet">{sheet.map(([k, what]) => <div key={k}><dt><kbd>{k}</kbd></dt><dd>{what}</dd></div>)}</dl>
+        <dl className="sheet">{sheet(mine).map(([k, what]) => <div key={k}><dt><kbd>{k}</kbd></dt><dd>{what}</dd></div>)}</dl>
         <p className="muted small">Single keys can be switched off in Settings.</p>
       </Dialog>
       <Toasts />

@@ -4,7 +4,7 @@ import { Failure } from "../api/client";
 import { lastKnown, useLink } from "../api/feed";
 import { usePeople } from "../api/queries";
 import { Copy } from "./Copy";
-import { clock, plain } from "./format";
+import { clock, duration, plain } from "./format";
 
 /** Nothing is here; run fills it. */
 export function Empty({ title, children, run }: { title: string; children?: ReactNode; run?: string }) {
@@ -26,16 +26,16 @@ export function Fault({ error, retry, inline }: { error: unknown; retry?: () => 
     <div className={inline ? "fault inline" : "state fault"} role="alert">
       <Icon size={inline ? 16 : 28} aria-hidden />
       <div>
-        <p className="state-title">{f ? f.message : "Something went wrong on this page."}</p>
-        {f?.detail && f.detail !== f.message ? <p>{f.detail}</p> : null}
+        <p className="state-title">{f?.code === "passphrase.wrong" ? "This is not your passphrase." : f ? f.message : "Something went wrong on this page."}</p>
+        {f?.detail && f.detail !== f.message && f.code !== "passphrase.wrong" ? <p>{f.detail}</p> : null}
         {!f && error instanceof Error ? <p className="muted">{error.message}</p> : null}
         {f?.fix.map((x, i) => (
           <div key={i}>
-            {x.say ? <p>{x.say}</p> : null}
+            {x.say ? <p>{x.say.replace(/--for (\S+)/, (flag, d: string) => duration(d) || flag)}</p> : null}
             {x.run ? <Copy text={x.run} /> : null}
           </div>
         ))}
-        {f?.status === 403 ? <WhoGives /> : null}
+        {f?.status === 403 && !inline ? <WhoGives /> : null}
         {f?.reference ? <p className="muted tiny">Reference {f.reference}</p> : null}
         {retry ? <button type="button" className="button plain" onClick={retry}><span>Try again</span></button> : null}
       </div>

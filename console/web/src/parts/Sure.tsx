@@ -3,6 +3,7 @@ import { useMe } from "../api/queries";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { Fault } from "./States";
+import { say } from "./Toasts";
 
 export type Given = { why: string; passphrase: string };
 
@@ -30,7 +31,11 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const under = useRef(false); // two clicks in one moment are one
+  const turn = useRef(0); // an answer that comes when this was closed is not of what is open now
   const close = (): void => {
+    turn.current++;
+    under.current = false;
+    setBusy(false);
     setWhy("");
     setPhrase("");
     setError(null);
@@ -42,7 +47,15 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
     under.current = true;
     setBusy(true);
     setError(null);
-    run({ why, passphrase: phrase }).then(close, setError).finally(() => {
+    const mine = turn.current;
+    run({ why, passphrase: phrase }).then(
+      () => { if (turn.current === mine) close(); },
+      (e: unknown) => {
+        if (turn.current === mine) setError(e);
+        else say("What you had begun did not happen.", { description: e instanceof Error ? e.message : undefined, bad: true });
+      },
+    ).finally(() => {
+      if (turn.current !== mine) return;
       under.current = false;
       setBusy(false);
       setPhrase("");
@@ -69,7 +82,7 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
         {passphrase && !touches ? (
           <label className="field">
             <span>Your passphrase</span>
-            <input type="password" autoComplete="current-password" value={phrase} required autoFocus onChange={(e) => setPhrase(e.target.value)} />
+            <input data-first type="password" autoComplete="current-password" value={phrase} required onChange={(e) => setPhrase(e.target.value)} />
             <small className="muted">A decision takes a sign-in of its own: whoever finds this page open decides nothing.</small>
           </label>
         ) : null}

@@ -1,18 +1,44 @@
 import { Toast } from "@base-ui/react/toast";
 import { X } from "lucide-react";
+import { plain } from "./format";
 
 /** What was done, said once, with the way back where there is one. */
 export const toasts = Toast.createToastManager();
 
+/** How long something can be undone, in ms. */
+const undoable = 10_000;
+
+type Way = { back: () => void; until: number; id: string };
+let ways: Way[] = [];
+
+function go(way: Way): void {
+  ways = ways.filter((w) => w !== way);
+  toasts.close(way.id);
+  way.back();
+}
+
+/** Undoes what was done last, while it can be; false: there is nothing. */
+export function undoLast(): boolean {
+  ways = ways.filter((w) => Date.now() < w.until);
+  const way = ways.at(-1);
+  if (way) go(way);
+  return !!way;
+}
+
 export function say(title: string, more: { description?: string; undo?: () => void; bad?: boolean } = {}): void {
-  toasts.add({
-    title,
-    description: more.description,
-    timeout: more.undo ? 10_000 : 6000,
+  const way: Way | undefined = more.undo && { back: more.undo, until: Date.now() + undoable, id: "" };
+  const id = toasts.add({
+    title: plain(title),
+    description: more.description && plain(more.description),
+    timeout: more.undo ? undoable : 6000,
     priority: more.bad ? "high" : "low",
     type: more.bad ? "bad" : "plain",
-    actionProps: more.undo ? { children: "Undo", onClick: more.undo } : undefined,
+    actionProps: way ? { children: <>Undo <kbd aria-hidden>U</kbd></>, onClick: () => go(way) } : undefined,
   });
+  if (way) {
+    way.id = id;
+    ways.push(way);
+  }
 }
 
 function List() {

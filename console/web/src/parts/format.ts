@@ -22,7 +22,7 @@ export function span(ms: number): string {
   if (m < 60) return `${m} min`;
   const h = Math.floor(m / 60);
   if (h < 48) return m % 60 ? `${h} h ${m % 60} min` : `${h} h`;
-  return `${Math.floor(h / 24)} d${h % 24 ? ` ${h % 24} h` : ""}`;
+  return [`${Math.floor(h / 24)} d`, h % 24 && `${h % 24} h`, m % 60 && `${m % 60} min`].filter(Boolean).join(" ");
 }
 
 /** "0.3 ms", "41 ms", "1.2 s": how long a machine took. */
@@ -30,6 +30,9 @@ export function brief(d: string): string {
   const ms = millis(d);
   return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
+
+/** A duration as one writes it: "10m", "1h30m", not "10m0s". */
+export const brevity = (d: string): string => d.replace(/^(.*[hm])0s$/, "$1").replace(/^(.*h)0m$/, "$1");
 
 export const duration = (d: string | undefined): string => span(millis(d));
 

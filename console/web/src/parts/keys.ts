@@ -30,9 +30,10 @@ if (typeof window !== "undefined") {
 
 /**
  * Calls what belongs to a key: "a", "g r" (one after the other), "?", "ctrl+k".
- * Keys do nothing while somebody types or a dialog is open, except those with ctrl.
+ * Keys do nothing while somebody types or a dialog is open, except those with ctrl. A key
+ * that has nothing to do here returns false: it is left to whoever else knows it.
  */
-export function useKeys(map: Record<string, () => void>, on = true): void {
+export function useKeys(map: Record<string, () => unknown>, on = true): void {
   useEffect(() => {
     if (!on) return;
     const down = (e: KeyboardEvent): void => {
@@ -48,10 +49,7 @@ export function useKeys(map: Record<string, () => void>, on = true): void {
       if (keysOff() || typing(e.target) || document.querySelector('[role="dialog"]:not(.toast),[role="alertdialog"]:not(.toast),[role="menu"]')) return;
       const two = before ? map[`${before} ${e.key}`] : undefined;
       const f = two ?? map[e.key];
-      if (f) {
-        e.preventDefault();
-        f();
-      }
+      if (f && f() !== false) e.preventDefault();
     };
     addEventListener("keydown", down);
     return () => removeEventListener("keydown", down);

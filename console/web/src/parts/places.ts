@@ -18,3 +18,6 @@ export const places: Place[] = [
   { to: "/people", name: "People & agents", key: "n", icon: Users, group: "Configure" },
   { to: "/settings", name: "Settings", key: ",", icon: Settings, group: "Configure" },
 ];
+
+/** The pages that there are for somebody: some are for those who may look at everything. */
+export const placesOf = (viewer: boolean): Place[] => places.filter((p) => viewer || !p.viewers);

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "react";
-import { address, Failure } from "../api/client";
+import { address, Failure, get } from "../api/client";
 import type { Schemas } from "../api/client";
 import type { Item } from "../api/queries";
+import { useSeen } from "./seen";
 
 export type Screen = Schemas["Screen"];
 export type Peek = Schemas["Peek"];
@@ -28,31 +29,37 @@ const sizeOf = (it: Item): number => (it.text?.length ?? 0) + (it.table ? 200 * 
  */
 export function useTape(session: string, on: boolean): Tape {
   const [tape, set] = useState<Tape>(empty);
+  const seen = useSeen();
+  const held = useRef({ of: "", last: 0, size: 0, over: false });
   useEffect(() => {
-    if (!on) return;
+    if (!on || !seen) return;
+    if (held.current.of !== session) {
+      held.current = { of: session, last: 0, size: 0, over: false };
+      set(empty);
+    }
+    const h = held.current;
+    if (h.over) return;
     let source: EventSource | null = null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let gone = false;
-    let seen = 0;
-    let held = 0;
-    set(empty);
     const take = (b: Batch): void => {
-      const more = (b.items ?? []).map((item, i) => ({ item, number: b.numbers?.[i] ?? 0 })).filter((x) => x.number > seen);
-      seen = more.at(-1)?.number ?? seen;
-      for (const x of more) held += sizeOf(x.item);
+      const more = (b.items ?? []).map((item, i) => ({ item, number: b.numbers?.[i] ?? 0 })).filter((x) => x.number > h.last);
+      h.last = more.at(-1)?.number ?? h.last;
+      for (const x of more) h.size += sizeOf(x.item);
       set((t) => {
         let items = more.length ? t.items.concat(more) : t.items;
         let drop = Math.max(0, items.length - most);
-        if (held > mostText) while (drop < items.length - 1 && held > mostText * 0.75) held -= sizeOf(items[drop++]!.item);
+        if (h.size > mostText) while (drop < items.length - 1 && h.size > mostText * 0.75) h.size -= sizeOf(items[drop++]!.item);
         if (drop) items = items.slice(drop);
         return { ...t, items, screen: b.screen ?? t.screen, left: t.left + (b.left ?? 0) + drop, broken: false };
       });
     };
     const open = (): void => {
-      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`, { gather: true, after: seen }));
+      source = new EventSource(address(`/sessions/${encodeURIComponent(session)}/watch`, { gather: true, after: h.last }));
       source.addEventListener("batch", (e) => take(JSON.parse((e as MessageEvent<string>).data) as Batch));
       const ends = (fault: string): void => {
         gone = true;
+        h.over = true;
         source?.close();
         set((t) => ({ ...t, over: true, fault, broken: false }));
       };
@@ -62,6 +69,10 @@ export function useTape(session: string, on: boolean): Tape {
         source?.close();
         if (gone) return;
         set((t) => ({ ...t, broken: true }));
+        void get(`/sessions/${encodeURIComponent(session)}`).catch((e: unknown) => {
+          // Whose sign-in is over is led to a new one; who may not see it any more, is told.
+          if (!gone && e instanceof Failure && (e.status === 403 || e.status === 404)) ends(e.message);
+        });
         timer = setTimeout(open, 1500);
       };
     };
@@ -71,7 +82,7 @@ export function useTape(session: string, on: boolean): Tape {
       source?.close();
       clearTimeout(timer);
     };
-  }, [session, on]);
+  }, [session, on, seen]);
   return tape;
 }
 
@@ -85,18 +96,25 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
   const key = [...sessions].sort().join(" ");
   const shown = useRef(new Set<string>());
   shown.current = new Set(sessions);
+  const seen = useSeen();
+  const [turn, again] = useState(0); // a stream that broke is opened once more
   useEffect(() => {
+    if (!seen) {
+      for (const s of streams.current) s.source.close();
+      streams.current = [];
+      return;
+    }
     const wanted = key ? key.split(" ") : [];
     const timer = setTimeout(() => {
       const followed = new Set(streams.current.flatMap((s) => s.of));
       const fresh = wanted.filter((id) => !followed.has(id));
       if (!fresh.length) return;
-      const again = streams.current.length > 1 || followed.size + fresh.length > 24;
-      if (again) {
+      const whole = streams.current.length > 1 || followed.size + fresh.length > 24;
+      if (whole) {
         for (const s of streams.current) s.source.close();
         streams.current = [];
       }
-      const of = again ? wanted : fresh;
+      const of = whole ? wanted : fresh;
       const source = new EventSource(`${address("/peek")}?${of.map((s) => `session=${encodeURIComponent(s)}`).join("&")}`);
       const ends = (): void => {
         source.close();
@@ -107,11 +125,15 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
         set((m) => new Map([...m].filter(([id]) => shown.current.has(id))).set(p.session, p));
       });
       source.addEventListener("end", ends);
-      source.onerror = () => { if (source.readyState === EventSource.CLOSED) ends(); };
+      source.onerror = () => {
+        if (source.readyState !== EventSource.CLOSED) return;
+        ends();
+        setTimeout(() => again((n) => n + 1), 3000);
+      };
       streams.current.push({ source, of });
     }, 150);
     return () => clearTimeout(timer);
-  }, [key]);
+  }, [key, seen, turn]);
   useEffect(() => () => {
     for (const s of streams.current) s.source.close();
     streams.current = [];
