@@ -101,7 +101,10 @@ export const useRequest = (id: string | undefined) => useQuery(one<Request>("req
 export const useGrant = (id: string | undefined) => useQuery(one<Grant>("grants", "/grants", id));
 export const useSession = (id: string | undefined) => useQuery(one<Session>("sessions", "/sessions", id));
 
-/** Changes something, then looks again at everything: a change is rarely alone. */
+/**
+ * Changes something, then looks again at everything: a change is rarely alone. What is to be said
+ * of it is said behind mutateAsync: what asked for it may be gone from the page by then.
+ */
 export function useAct<In, Out>(act: (input: In) => Promise<Out>) {
   const client = useQueryClient();
   return useMutation({ mutationFn: act, onSuccess: () => anew(client) });

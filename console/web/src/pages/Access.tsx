@@ -8,7 +8,7 @@ import { useFilter } from "../parts/filter";
 import { Grants } from "../parts/Grants";
 import { Many } from "../parts/Many";
 import { Empty, Show } from "../parts/States";
-import { say } from "../parts/Toasts";
+import { failed, say } from "../parts/Toasts";
 import { Status } from "../parts/Who";
 
 /** What I have, what I can ask for, what I had. */
@@ -94,5 +94,5 @@ function Again({ run }: { run: (() => void) | undefined }) {
 
 function Withdraw({ id }: { id: string }) {
   const act = useAct(acts.withdraw);
-  return <Button busy={act.isPending} onClick={() => act.mutate(id, { onSuccess: () => say("Withdrawn.") })}>Withdraw</Button>;
+  return <Button busy={act.isPending} onClick={() => void act.mutateAsync(id).then(() => say("Withdrawn."), failed("It could not be withdrawn."))}>Withdraw</Button>;
 }

@@ -5,7 +5,7 @@ import { Copy } from "./Copy";
 import { Dialog } from "./Dialog";
 import { brevity, duration, millis, plain } from "./format";
 import { Fault } from "./States";
-import { say } from "./Toasts";
+import { say, unsaid } from "./Toasts";
 
 /** What is asked for, what is held of it already, and the words to begin with. */
 type Props = { offer: Offer | undefined; grant: Grant | undefined; reason?: string | undefined; onClose: () => void };
@@ -36,12 +36,11 @@ function Form({ offer, grant, reason: before, onClose }: Omit<Props, "offer"> & 
   return (
     <form className="form" onSubmit={(e) => {
       e.preventDefault();
-      const done = { onSuccess: (r: { status: string; waiting?: string[] | null }) => {
+      const asked = grant ? extend.mutateAsync({ id: grant.id, for: time, reason }) : ask.mutateAsync({ role: offer.role, resource: offer.resource, for: time, reason, workflow: workflow || undefined });
+      void asked.then((r) => {
         onClose();
         say(r.status === "approved" ? (grant ? "You have more time." : `You have it: curfew connect ${offer.resource}`) : `Asked. ${r.waiting?.map(plain).join(" or ") || "Somebody"} can say yes.`);
-      } };
-      if (grant) extend.mutate({ id: grant.id, for: time, reason }, done);
-      else ask.mutate({ role: offer.role, resource: offer.resource, for: time, reason, workflow: workflow || undefined }, done);
+      }, unsaid);
     }}>
       <p>{sentence(offer.effect)}</p>
       <Times value={time} onChange={setTime} options={[...options, brevity(offer.longest)]} />

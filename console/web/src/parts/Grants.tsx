@@ -7,7 +7,7 @@ import { Copy } from "./Copy";
 import { clock, count } from "./format";
 import { Fuse } from "./Fuse";
 import { Fault } from "./States";
-import { say } from "./Toasts";
+import { say, unsaid } from "./Toasts";
 import { Status } from "./Who";
 
 /** Live grants of one's own: what is left of them, and what can be done. */
@@ -33,7 +33,7 @@ function Held({ grant: g }: { grant: Grant }) {
       <Copy text={`curfew connect ${g.resource}`} />
       <div className="acts">
         {offer ? <Button onClick={() => setMore(true)}>Extend…</Button> : null}
-        <Button busy={give.isPending} onClick={() => give.mutate(g.id, { onSuccess: () => say(`${g.resource} is given back.`) })}>Give back</Button>
+        <Button busy={give.isPending} onClick={() => void give.mutateAsync(g.id).then(() => say(`${g.resource} is given back.`), unsaid)}>Give back</Button>
         <Link to="/live" search={{ grant: g.id }} className="small">sessions</Link>
       </div>
       {give.error ? <Fault error={give.error} inline /> : null}

@@ -9,7 +9,7 @@ import { Ago } from "./Fuse";
 import { useKeys } from "./keys";
 import { useNow } from "./now";
 import { Sure } from "./Sure";
-import { say } from "./Toasts";
+import { failed, say } from "./Toasts";
 import { Avatar, Badge, Quote, Status } from "./Who";
 
 /** Checks that say nothing where they hold: they are there for who wants to see all. */
@@ -77,7 +77,7 @@ export function RequestCard({ request: r, act }: { request: Request; act?: strin
       {pending ? (
         <footer className="request-acts">
           {r.may_decide ? <Decide request={r} act={act} /> : own ? (
-            <Button busy={withdraw.isPending} onClick={() => withdraw.mutate(r.id, { onSuccess: () => say("Withdrawn.") })}>Withdraw</Button>
+            <Button busy={withdraw.isPending} onClick={() => void withdraw.mutateAsync(r.id).then(() => say("Withdrawn."), failed("It could not be withdrawn."))}>Withdraw</Button>
           ) : <p className="muted">You do not decide this: {r.why_not ?? "it is for others."}</p>}
         </footer>
       ) : own && r.status !== "approved" ? (
@@ -171,10 +171,10 @@ function Decide({ request: r, act }: { request: Request; act: string | undefined
       const starts = Date.now() + 10_000;
       say(x.status === "approved" ? `${plain(r.who)} may use ${r.role} on ${r.resource} for ${duration(time)}${waits ? ", in ten seconds" : ""}.` : "Your approval counts; it takes more.", {
         description: grant && r.extends ? "Undo ends the whole grant." : undefined,
-        undo: grant ? () => revoke.mutate({ id: grant, why: "the approval was undone" }, {
-          onSuccess: () => say(waits && Date.now() < starts ? "Undone: it has not started." : "Undone: it has ended."),
-          onError: (e) => say("It could not be undone.", { description: e.message, bad: true }),
-        }) : undefined,
+        undo: grant ? () => void revoke.mutateAsync({ id: grant, why: "the approval was undone" }).then(
+          () => say(waits && Date.now() < starts ? "Undone: it has not started." : "Undone: it has ended."),
+          failed("It could not be undone."),
+        ) : undefined,
       });
       if (doing === "watch" && grant) void go({ to: "/live", search: { grant } });
     });

@@ -3,7 +3,7 @@ import { useMe } from "../api/queries";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { Fault } from "./States";
-import { say } from "./Toasts";
+import { failed } from "./Toasts";
 
 export type Given = { why: string; passphrase: string };
 
@@ -52,7 +52,7 @@ export function Sure({ open, onClose, title, verb, bad, children, reasons, askWh
       () => { if (turn.current === mine) close(); },
       (e: unknown) => {
         if (turn.current === mine) setError(e);
-        else say("What you had begun did not happen.", { description: e instanceof Error ? e.message : undefined, bad: true });
+        else failed("What you had begun did not happen.")(e);
       },
     ).finally(() => {
       if (turn.current !== mine) return;

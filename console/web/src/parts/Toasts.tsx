@@ -25,7 +25,7 @@ export function undoLast(): boolean {
   return !!way;
 }
 
-export function say(title: string, more: { description?: string; undo?: () => void; bad?: boolean } = {}): void {
+export function say(title: string, more: { description?: string | undefined; undo?: () => void; bad?: boolean } = {}): void {
   const way: Way | undefined = more.undo && { back: more.undo, until: Date.now() + undoable, id: "" };
   const id = toasts.add({
     title: plain(title),
@@ -40,6 +40,12 @@ export function say(title: string, more: { description?: string; undo?: () => vo
     ways.push(way);
   }
 }
+
+/** Says that something could not be done, and why. */
+export const failed = (title: string) => (e: unknown): void => say(title, { description: e instanceof Error ? e.message : undefined, bad: true });
+
+/** For a failure that is shown where it was asked for. */
+export const unsaid = (): void => undefined;
 
 function List() {
   const { toasts: all } = Toast.useToastManager();
