@@ -23,6 +23,9 @@ const aliveEvery = 15 * time.Second
 // hintEvery is how often one reader is told at most.
 const hintEvery = 100 * time.Millisecond
 
+// reachEvery is how long a feed lets lists be that are far behind before it waits for them again.
+const reachEvery = 100 * time.Millisecond
+
 // admitEvery is how often a stream asks whether its reader may still read.
 const admitEvery = time.Second
 
@@ -166,10 +169,25 @@ func (f *follower) look(ctx context.Context) {
 	})
 }
 
+// reach waits until the lists hold a position, however far behind they are: who looks again
+// before, looks too early, and is told of it no other time. It ends with the stream alone.
+func (f *follower) reach(ctx context.Context, position uint64) error {
+	for !history.Reach(ctx, f.server.parts.History, position, listBound) {
+		select {
+		case <-time.After(reachEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // hint says what a batch of events changes of what the caller may see.
 func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- client.Hint) error {
 	first, last := batch[0].Position, batch[len(batch)-1].Position
-	f.server.caughtUp(ctx, last)
+	if err := f.reach(ctx, last); err != nil {
+		return err
+	}
 	entries, err := f.server.parts.History.Entries(ctx, history.Filter{Before: last + 1, Limit: len(batch)})
 	if err != nil {
 		return err
