@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
-	"github.com/curfewhq/curfew/history"
 )
 
 // aliveEvery is how often a stream that says nothing shows that it lives.
@@ -44,8 +41,7 @@ func everything() []string {
 
 // topics are the lists that an event changes.
 func topics(k curfew.Kind) []string {
-	subject, _, _ := strings.Cut(string(k), ".")
-	switch subject {
+	switch subjectOf(k) {
 	case "request":
 		return []string{"requests"}
 	case "grant":
@@ -90,8 +86,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	still := s.still(ctx, SignedIn)
-	f := &follower{server: s, caller: c, pending: map[curfew.RequestID]bool{}}
-	f.look(ctx)
+	f := s.follower(ctx, c)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		ctx, cancel := context.WithCancel(h.Context())
@@ -136,120 +131,6 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 			}
 		}
 	}}, nil
-}
-
-// follower knows what its caller saw waiting: they see that it waits no more, also
-// where they may not see it any more.
-type follower struct {
-	server     *Server
-	caller     caller
-	pending    map[curfew.RequestID]bool
-	statements bool
-}
-
-// look notes what waits, as far as the caller may see it now.
-func (f *follower) look(ctx context.Context) {
-	var all []history.Request
-	f.server.parts.Access.View(func(st *access.State) {
-		f.caller.admin, f.caller.audit = st.InGroup(f.caller.who, curfew.Administrators), st.InGroup(f.caller.who, curfew.Auditors)
-		for _, r := range st.Requests {
-			all = append(all, pending(r))
-		}
-	})
-	clear(f.pending)
-	for _, r := range all {
-		if f.server.maySee(f.caller, r) {
-			f.pending[r.Request] = true
-		}
-	}
-	held, _ := f.server.heldStatements()
-	f.statements = slices.ContainsFunc(held, func(h access.Held) bool {
-		_, ok := f.server.statement(ctx, f.caller, h)
-		return ok
-	})
-}
-
-// reach waits until the lists hold a position, however far behind they are: who looks again
-// before, looks too early, and is told of it no other time. It ends with the stream alone.
-func (f *follower) reach(ctx context.Context, position uint64) error {
-	for !history.Reach(ctx, f.server.parts.History, position, listBound) {
-		select {
-		case <-time.After(reachEvery):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-// hint says what a batch of events changes of what the caller may see.
-func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- client.Hint) error {
-	first, last := batch[0].Position, batch[len(batch)-1].Position
-	if err := f.reach(ctx, last); err != nil {
-		return err
-	}
-	entries, err := f.server.parts.History.Entries(ctx, history.Filter{Before: last + 1, Limit: len(batch)})
-	if err != nil {
-		return err
-	}
-	waited, saw := f.pending, f.statements
-	f.pending = map[curfew.RequestID]bool{}
-	f.look(ctx)
-	hint := client.Hint{Position: last}
-	for _, e := range entries {
-		if e.Position < first {
-			continue
-		}
-		subject, _, _ := strings.Cut(string(e.Kind), ".")
-		switch {
-		case f.concerns(ctx, e):
-		case e.Request != "" && (waited[e.Request] || f.pending[e.Request]):
-		case subject == "statement" && (saw || f.statements):
-		default:
-			continue
-		}
-		for _, t := range topics(e.Kind) {
-			if !slices.Contains(hint.Topics, t) {
-				hint.Topics = append(hint.Topics, t)
-			}
-		}
-	}
-	if len(hint.Topics) == 0 {
-		return nil
-	}
-	slices.Sort(hint.Topics)
-	select {
-	case out <- hint:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select { // what happens at the same time is said in one hint
-	case <-time.After(hintEvery):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// concerns reports whether an event is of something that the caller may see now.
-func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
-	s, c := f.server, f.caller
-	if c.admin || c.audit || e.Principal == c.who {
-		return true
-	}
-	subject, _, _ := strings.Cut(string(e.Kind), ".")
-	var err error
-	switch {
-	case slices.Contains([]string{"workflow", "principal", "group", "config", "resource", "role", "policy"}, subject):
-		return true // everybody may list these
-	case e.Session != "":
-		_, err = s.findSession(ctx, c, string(e.Session))
-	case e.Grant != "":
-		_, err = s.findGrant(ctx, c, string(e.Grant))
-	default:
-		return false
-	}
-	return err == nil
 }
 
 // mostStreams is how many streams one person follows at the same time.

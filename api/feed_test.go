@@ -2,12 +2,15 @@ package api
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/history"
 )
 
@@ -69,5 +72,154 @@ func TestTheFeedEndsWhileItWaitsForTheLists(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("it goes on")
+	}
+}
+
+// agreed has two administrators agree to a configuration.
+func (o *office) agreed(next curfew.Config) {
+	o.t.Helper()
+	_, err := o.access.Do(o.t.Context(), access.Propose{Change: o.access.Plan(next), Author: o.who["root"]})
+	must(o.t, err)
+	var plans []curfew.PlanID
+	o.access.View(func(st *access.State) {
+		for id := range st.Plans {
+			plans = append(plans, id)
+		}
+	})
+	for _, p := range plans {
+		_, err = o.access.Do(o.t.Context(), access.Agree{Plan: p, By: o.who["otto"]})
+		must(o.t, err)
+	}
+}
+
+// overseen gives alice a live session under a grant that dana approved, with mallory as another of
+// those who could have: she may see it, and end it.
+func overseen(t *testing.T, o *office) (id curfew.SessionID, g curfew.GrantID) {
+	t.Helper()
+	var next curfew.Config
+	o.access.View(func(st *access.State) { next = st.Config })
+	next.Groups = maps.Clone(next.Groups)
+	next.Groups["payments"] = append(slices.Clone(next.Groups["payments"]), o.who["mallory"])
+	_, err := o.access.Do(t.Context(), access.DropPlan{Plan: curfew.PlanID(o.plan()), By: o.who["root"]})
+	must(t, err)
+	o.agreed(next)
+	time.Sleep(1200 * time.Millisecond) // it settles
+	rq := curfew.RequestID(curfew.NewID("rq"))
+	g = curfew.GrantID(curfew.NewID("gr"))
+	_, _ = o.access.Do(t.Context(), access.Withdraw{Request: aliceRequest, By: o.who["alice"]})
+	sealed, err := o.id.Seal(t.Context(), o.who["alice"], "again")
+	must(t, err)
+	_, err = o.access.Do(t.Context(), access.Ask{Request: rq, Grant: g, Sealed: sealed, Question: access.Question{Principal: o.who["alice"], Role: "write", Duration: time.Hour, Reason: "again"}})
+	must(t, err)
+	var digest []byte
+	o.access.View(func(st *access.State) { digest = st.Requests[rq].Digest })
+	_, err = o.access.Do(t.Context(), access.Approve{Request: rq, By: o.who["dana"], Digest: digest, Grant: g})
+	must(t, err)
+	_, err = o.access.Do(t.Context(), access.Start{Grant: g})
+	must(t, err)
+	id = curfew.SessionID(curfew.NewID("s"))
+	_, err = o.access.OpenSession(t.Context(), access.OpenSession{Session: id, Credential: access.Credential{ID: "c_overseen", Principal: o.who["alice"], Grant: g, Until: time.Now().Add(time.Minute)}})
+	must(t, err)
+	return id, g
+}
+
+// Who could have ended a grant sees its sessions live, and is told when they end, though they
+// may see neither any more then.
+func TestTheFeedTellsWhoSawASessionLiveThatItEnds(t *testing.T) {
+	o := newOffice(t)
+	id, g := overseen(t, o)
+	history.Reach(t.Context(), o.server.parts.History, o.size(), time.Minute)
+	if l := list[client.Session](o, "mallory", "/sessions?scope=all&status=live"); !slices.ContainsFunc(l, func(s client.Session) bool { return s.ID == string(id) && s.MayCut }) {
+		t.Fatalf("she does not see it: %+v", l)
+	}
+	f, tells := o.stream("mallory", "/api/v1/feed"), o.follower("mallory")
+	time.Sleep(300 * time.Millisecond)
+	_, err := o.access.Do(t.Context(), access.Return{Grant: g, By: o.who["alice"]})
+	must(t, err)
+	if got := tells(); !slices.Contains(got, "grants") {
+		t.Errorf("of the grant she is told of %v", got)
+	}
+	_, err = o.access.Do(t.Context(), access.EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseReturned}})
+	must(t, err)
+	if got := tells(); !slices.Contains(got, "sessions") {
+		t.Errorf("of the session she is told of %v", got)
+	}
+	if l := list[client.Session](o, "mallory", "/sessions?scope=all&status=live"); len(l) != 0 {
+		t.Fatalf("it lives on: %+v", l)
+	}
+	time.Sleep(time.Second)
+	if got := hints(t, f.stop()); !slices.Contains(got, "sessions") || !slices.Contains(got, "grants") {
+		t.Errorf("she is told of %v", got)
+	}
+	// What happens to the recording later is not hers to know.
+	_, err = o.access.Do(t.Context(), access.Note{Kind: curfew.KindRecordingWatched, Body: curfew.RecordingWatched{Session: id, By: o.who["tom"], How: "watch"}})
+	must(t, err)
+	if got := tells(); len(got) != 0 {
+		t.Errorf("after the end she is told of %v", got)
+	}
+}
+
+// Also of a grant that came after the feed began and went between two of its looks.
+func TestTheFeedTellsOfWhatCameAndWentAtOnce(t *testing.T) {
+	o := newOffice(t)
+	tells := o.follower("mallory")
+	id, g := overseen(t, o)
+	_, err := o.access.Do(t.Context(), access.Return{Grant: g, By: o.who["alice"]})
+	must(t, err)
+	_, err = o.access.Do(t.Context(), access.EndSession{SessionEnded: curfew.SessionEnded{Session: id, Cause: curfew.CauseReturned}})
+	must(t, err)
+	if got := tells(); !slices.Contains(got, "sessions") {
+		t.Errorf("she is told of %v", got)
+	}
+}
+
+// Of a grant that goes on nothing is told to who could not end it any more.
+func TestTheFeedTellsNothingOnceTheRightIsGone(t *testing.T) {
+	o := newOffice(t)
+	id, _ := overseen(t, o)
+	tells := o.follower("mallory")
+	var next curfew.Config
+	o.access.View(func(st *access.State) { next = st.Config })
+	next.Groups = maps.Clone(next.Groups)
+	next.Groups["payments"] = slices.DeleteFunc(slices.Clone(next.Groups["payments"]), func(p curfew.Principal) bool { return p == o.who["mallory"] })
+	o.agreed(next)
+	tells()
+	_, err := o.access.Do(t.Context(), access.CutSession{Session: id, By: o.who["root"]})
+	must(t, err)
+	if got := tells(); len(got) != 0 {
+		t.Errorf("she is told of %v", got)
+	}
+}
+
+func TestAFollowerRemembersSoManyGrants(t *testing.T) {
+	f := &follower{grants: map[curfew.GrantID]uint64{}}
+	for i := range uint64(mostGrants + 10) {
+		f.note(curfew.GrantID("gr_" + itoa(i)))
+	}
+	if len(f.grants) != mostGrants {
+		t.Errorf("%d grants", len(f.grants))
+	}
+}
+
+// follower follows as somebody does who looks now; what it returns says what they are told of
+// since they looked last.
+func (o *office) follower(as string) (tells func() []string) {
+	o.t.Helper()
+	at := o.size()
+	history.Reach(o.t.Context(), o.server.parts.History, at, time.Minute)
+	f := o.server.follower(o.t.Context(), caller{who: o.who[as]})
+	return func() []string {
+		o.t.Helper()
+		batch, err := o.access.Ledger().Read(o.t.Context(), at+1, 1000)
+		must(o.t, err)
+		at = batch[len(batch)-1].Position
+		out := make(chan client.Hint, 1)
+		must(o.t, f.hint(o.t.Context(), batch, out))
+		select {
+		case h := <-out:
+			return h.Topics
+		default:
+			return nil
+		}
 	}
 }
