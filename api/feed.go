@@ -36,10 +36,13 @@ const mostMissed = 500
 
 // everything is all the topics there are.
 func everything() []string {
-	return []string{"config", "grants", "people", "requests", "sessions", "statements", "workflows"}
+	return []string{"audit", "config", "grants", "people", "requests", "sessions", "statements", "workflows"}
 }
 
-// topics are the lists that an event changes.
+// topics are the lists that an event changes. What everybody may ask for, and who may reach
+// what, are read under grants, and follow from the configuration, the people and the workflows;
+// so does who may decide what waits. Whoever may read the ledger is told of audit besides,
+// whatever happens.
 func topics(k curfew.Kind) []string {
 	switch subjectOf(k) {
 	case "request":
@@ -48,15 +51,21 @@ func topics(k curfew.Kind) []string {
 		return []string{"grants", "requests", "sessions"}
 	case "lease":
 		return []string{"grants"}
-	case "session", "recording":
+	case "session", "recording", "recordings":
 		return []string{"sessions", "grants"}
 	case "statement":
 		return []string{"statements"}
 	case "workflow":
-		return []string{"workflows"}
-	case "plan", "config", "resource", "role", "policy", "settings", "freeze", "retention":
+		return []string{"workflows", "grants", "requests"}
+	case "config", "resource", "role", "policy", "settings", "freeze":
+		return []string{"config", "grants", "requests"}
+	case "plan":
+		return []string{"config", "grants"}
+	case "retention":
 		return []string{"config"}
-	case "principal", "token", "group", "manager", "passphrase", "link":
+	case "principal", "group", "manager":
+		return []string{"people", "grants", "requests"}
+	case "token", "passphrase", "passkey", "link":
 		return []string{"people"}
 	}
 	return nil

@@ -191,6 +191,61 @@ func TestTheFeedTellsNothingOnceTheRightIsGone(t *testing.T) {
 	}
 }
 
+// What a page shows has a topic: events that change it name that.
+func TestEventsNameWhatTheyChange(t *testing.T) {
+	for topic, kinds := range map[string][]curfew.Kind{
+		"sessions": {curfew.KindRecordingsSearched, curfew.KindRecordingWatched},
+		"people":   {curfew.KindPasskeyAdded, curfew.KindPasskeyRemoved, curfew.KindGroupChanged},
+		"grants": { // what is offered, and the map
+			curfew.KindConfigApplied, curfew.KindPlanProposed, curfew.KindResourceChanged, curfew.KindRoleRemoved, curfew.KindPolicyChanged, curfew.KindSettingsChanged,
+			curfew.KindFreezeChanged, curfew.KindGroupChanged, curfew.KindManagerChanged, curfew.KindPrincipalDisabled, curfew.KindWorkflowOpened,
+		},
+		"requests": {curfew.KindGroupChanged, curfew.KindManagerChanged, curfew.KindPrincipalDisabled, curfew.KindPolicyChanged, curfew.KindWorkflowClosed}, // who decides
+	} {
+		for _, k := range kinds {
+			if got := topics(k); !slices.Contains(got, topic) {
+				t.Errorf("%s: %v, and %s change", k, got, topic)
+			}
+			for _, got := range topics(k) {
+				if !slices.Contains(everything(), got) {
+					t.Errorf("%s names %s, which is not among everything", k, got)
+				}
+			}
+		}
+	}
+	if !slices.Contains(everything(), "audit") {
+		t.Error("everything is without audit")
+	}
+}
+
+// Whoever may read the ledger is told of every event, also of those that no list shows; nobody else is.
+func TestTheFeedTellsOfEveryEventToWhoReadsTheLedger(t *testing.T) {
+	o := newOffice(t)
+	tells := map[string]func() []string{}
+	for who := range o.who {
+		tells[who] = o.follower(who)
+	}
+	_, err := o.access.Do(t.Context(), access.Note{Kind: curfew.KindErrandRun, Body: struct{}{}})
+	must(t, err)
+	for who, told := range tells {
+		want := []string{"audit"}
+		if !slices.Contains([]string{"root", "otto", "tom"}, who) {
+			want = nil
+		}
+		if got := told(); !slices.Equal(got, want) {
+			t.Errorf("%s is told of %v", who, got)
+		}
+	}
+	_, err = o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
+	must(t, err)
+	for who, told := range tells {
+		got := told()
+		if slices.Contains(got, "audit") != slices.Contains([]string{"root", "otto", "tom"}, who) || slices.Contains(got, "requests") != (who != "mallory") {
+			t.Errorf("%s is told of %v", who, got)
+		}
+	}
+}
+
 func TestAFollowerRemembersSoManyGrants(t *testing.T) {
 	f := &follower{grants: map[curfew.GrantID]uint64{}}
 	for i := range uint64(mostGrants + 10) {

@@ -172,6 +172,16 @@ func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- cl
 	}
 	defer f.forget(last)
 	hint := client.Hint{Position: last}
+	name := func(topics ...string) {
+		for _, t := range topics {
+			if !slices.Contains(hint.Topics, t) {
+				hint.Topics = append(hint.Topics, t)
+			}
+		}
+	}
+	if len(entries) > 0 && (f.caller.admin || f.caller.audit) {
+		name("audit")
+	}
 	for _, e := range entries {
 		subject := subjectOf(e.Kind)
 		switch {
@@ -181,11 +191,7 @@ func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- cl
 		default:
 			continue
 		}
-		for _, t := range topics(e.Kind) {
-			if !slices.Contains(hint.Topics, t) {
-				hint.Topics = append(hint.Topics, t)
-			}
-		}
+		name(topics(e.Kind)...)
 	}
 	if len(hint.Topics) == 0 {
 		return nil
