@@ -82,12 +82,15 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	if missed {
 		s.caughtUp(ctx, now)
 	}
+	late := false
 	if missed || after == 0 {
 		// What the lists do not hold yet is told of when they do: a page that reads them as it
-		// begins to follow may have read them too early.
+		// begins to follow may have read them too early. Where that is much, all of it at once.
 		after = now
 		if at := s.parts.History.Position(); at < now && now-at <= mostMissed {
 			after = at
+		} else {
+			late = at < now
 		}
 	}
 	done, err := s.follows(c.who, 1)
@@ -105,6 +108,9 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		defer cancel()
 		wg.Go(func() {
 			defer close(changed)
+			if late && f.all(ctx, now, changed) != nil {
+				return
+			}
 			_ = s.parts.Access.Follow(ctx, after, func(batch []curfew.Event) error { return f.hint(ctx, batch, changed) })
 		})
 		alive := time.NewTicker(aliveEvery)

@@ -75,6 +75,58 @@ func TestTheFeedEndsWhileItWaitsForTheLists(t *testing.T) {
 	}
 }
 
+// incidents opens so many, each of them one event, which the lists hold then.
+func (o *office) incidents(n uint64) {
+	o.t.Helper()
+	for i := range n {
+		_, err := o.access.Do(o.t.Context(), access.OpenWorkflow{ID: curfew.WorkflowID("INC-" + itoa(1000+i)), Kind: curfew.Incident, By: o.who["dana"]})
+		must(o.t, err)
+	}
+	history.Reach(o.t.Context(), o.server.parts.History, o.size(), time.Minute)
+}
+
+// A feed that begins while the lists are far behind, as when they are built anew, says when they
+// are whole: whoever began to follow has read less.
+func TestTheFeedSaysWhenTheListsAreWhole(t *testing.T) {
+	o := newOffice(t)
+	before := o.size()
+	o.incidents(mostMissed + 10)
+	for _, from := range []string{"", "?after=1"} {
+		whole := o.server.parts.History
+		let := o.holdLists(before)
+		f := o.stream("dana", "/api/v1/feed"+from)
+		time.Sleep(listBound + 500*time.Millisecond) // also who missed too much is told at once, and once more
+		let()
+		time.Sleep(time.Second)
+		text := f.stop()
+		o.server.parts.History = whole
+		want := everything()
+		if from != "" {
+			want = append(want, want...)
+		}
+		if got := hints(t, text); !slices.Equal(got, want) {
+			t.Errorf("%q: she is told of %v", from, got)
+		}
+	}
+}
+
+// A batch of events is told of from its first on, however large it is.
+func TestTheFeedTellsALargeBatchWhole(t *testing.T) {
+	o := newOffice(t)
+	before := o.size()
+	f := o.server.follower(t.Context(), caller{who: o.who["alice"]})
+	_, err := o.access.Do(t.Context(), access.RefuseStatement{Statement: aliceStatement, By: o.who["dana"]})
+	must(t, err)
+	o.incidents(1050)
+	var batch []curfew.Event
+	_ = o.access.Follow(t.Context(), before, func(b []curfew.Event) error { batch = b; return context.Canceled })
+	out := make(chan client.Hint, 1)
+	must(t, f.hint(t.Context(), batch, out))
+	if h := <-out; !slices.Contains(h.Topics, "statements") || len(batch) < 500 {
+		t.Errorf("of %d events, of which the first is %s, she is told of %v", len(batch), batch[0].Kind, h.Topics)
+	}
+}
+
 // agreed has two administrators agree to a configuration.
 func (o *office) agreed(next curfew.Config) {
 	o.t.Helper()

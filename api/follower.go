@@ -197,6 +197,18 @@ func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- cl
 		return nil
 	}
 	slices.Sort(hint.Topics)
+	return tell(ctx, hint, out)
+}
+
+// all says to look at everything, once the lists hold a position.
+func (f *follower) all(ctx context.Context, position uint64, out chan<- client.Hint) error {
+	if err := f.reach(ctx, position); err != nil {
+		return err
+	}
+	return tell(ctx, client.Hint{Position: position, Topics: everything()}, out)
+}
+
+func tell(ctx context.Context, hint client.Hint, out chan<- client.Hint) error {
 	select {
 	case out <- hint:
 	case <-ctx.Done():
