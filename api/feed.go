@@ -17,6 +17,10 @@ import (
 // aliveEvery is how often a stream that says nothing shows that it lives.
 const aliveEvery = 15 * time.Second
 
+// aliveSign is what it shows then: an event, for a page sees no comment. It has no number, so
+// that a reader who comes back says the one of the last hint.
+const aliveSign = "event: alive\ndata: {}\n\n"
+
 // hintEvery is how often one reader is told at most.
 const hintEvery = 100 * time.Millisecond
 
@@ -116,13 +120,13 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		alive := time.NewTicker(aliveEvery)
 		defer alive.Stop()
 		send := s.stream(h)
-		comment := func(text string) error {
+		say := func(text string) error {
 			w := s.patient(h)
-			_, err := fmt.Fprintf(w, ": %s\n\n", text)
+			_, err := fmt.Fprint(w, text)
 			w.Flush()
 			return err
 		}
-		if comment("following") != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
+		if say(": following\n\n"+aliveSign) != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
 			return
 		}
 		for {
@@ -137,7 +141,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 				if still() != nil {
 					return
 				}
-				err = comment("alive")
+				err = say(aliveSign)
 			case <-ctx.Done():
 				return
 			}

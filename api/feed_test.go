@@ -75,6 +75,16 @@ func TestTheFeedEndsWhileItWaitsForTheLists(t *testing.T) {
 	}
 }
 
+// A page sees that its feed lives, from the first on, and takes it up at the last hint all the same.
+func TestTheFeedShowsThatItLives(t *testing.T) {
+	o := newOffice(t)
+	f := o.stream("dana", "/api/v1/feed")
+	time.Sleep(500 * time.Millisecond)
+	if text := f.stop(); text != ": following\n\nevent: alive\ndata: {}\n\n" {
+		t.Errorf("it says %q", text)
+	}
+}
+
 // incidents opens so many, each of them one event, which the lists hold then.
 func (o *office) incidents(n uint64) {
 	o.t.Helper()
