@@ -209,6 +209,10 @@ func (s *Service) actGrant(st *State, id curfew.GrantID, e curfew.Event) {
 	}
 }
 
+// mostFollowed is how many events a batch has at most: as many as a page of a list, so that
+// whoever looks them up there finds them all.
+const mostFollowed = 1000
+
 // Follow calls f with every event after position after, in order and in
 // batches, until ctx ends or f fails. The state that f sees holds the events it
 // is called with.
@@ -219,7 +223,7 @@ func (s *Service) Follow(ctx context.Context, after uint64, f func([]curfew.Even
 		}
 		var size uint64
 		s.View(func(st *State) { size = st.Size })
-		events, err := s.parts.Ledger.Read(ctx, after+1, int(min(size-after, 1024)))
+		events, err := s.parts.Ledger.Read(ctx, after+1, int(min(size-after, mostFollowed)))
 		if err != nil {
 			return err
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,14 +12,20 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
-	"github.com/curfewhq/curfew/history"
 )
 
 // aliveEvery is how often a stream that says nothing shows that it lives.
 const aliveEvery = 15 * time.Second
 
+// aliveSign is what it shows then: an event, for a page sees no comment. It has no number, so
+// that a reader who comes back says the one of the last hint.
+const aliveSign = "event: alive\ndata: {}\n\n"
+
 // hintEvery is how often one reader is told at most.
 const hintEvery = 100 * time.Millisecond
+
+// reachEvery is how long a feed lets lists be that are far behind before it waits for them again.
+const reachEvery = 100 * time.Millisecond
 
 // admitEvery is how often a stream asks whether its reader may still read.
 const admitEvery = time.Second
@@ -36,28 +40,36 @@ const mostMissed = 500
 
 // everything is all the topics there are.
 func everything() []string {
-	return []string{"config", "grants", "people", "requests", "sessions", "statements", "workflows"}
+	return []string{"audit", "config", "grants", "people", "requests", "sessions", "statements", "workflows"}
 }
 
-// topics are the lists that an event changes.
+// topics are the lists that an event changes. What everybody may ask for, and who may reach
+// what, are read under grants, and follow from the configuration, the people and the workflows;
+// so does who may decide what waits. Whoever may read the ledger is told of audit besides,
+// whatever happens.
 func topics(k curfew.Kind) []string {
-	subject, _, _ := strings.Cut(string(k), ".")
-	switch subject {
+	switch subjectOf(k) {
 	case "request":
 		return []string{"requests"}
 	case "grant":
 		return []string{"grants", "requests", "sessions"}
 	case "lease":
 		return []string{"grants"}
-	case "session", "recording":
+	case "session", "recording", "recordings":
 		return []string{"sessions", "grants"}
 	case "statement":
 		return []string{"statements"}
 	case "workflow":
-		return []string{"workflows"}
-	case "plan", "config", "resource", "role", "policy", "settings", "freeze", "retention":
+		return []string{"workflows", "grants", "requests"}
+	case "config", "resource", "role", "policy", "settings", "freeze":
+		return []string{"config", "grants", "requests"}
+	case "plan":
+		return []string{"config", "grants"}
+	case "retention":
 		return []string{"config"}
-	case "principal", "token", "group", "manager", "passphrase", "link":
+	case "principal", "group", "manager":
+		return []string{"people", "grants", "requests"}
+	case "token", "passphrase", "passkey", "link":
 		return []string{"people"}
 	}
 	return nil
@@ -74,12 +86,15 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 	if missed {
 		s.caughtUp(ctx, now)
 	}
+	late := false
 	if missed || after == 0 {
 		// What the lists do not hold yet is told of when they do: a page that reads them as it
-		// begins to follow may have read them too early.
+		// begins to follow may have read them too early. Where that is much, all of it at once.
 		after = now
 		if at := s.parts.History.Position(); at < now && now-at <= mostMissed {
 			after = at
+		} else {
+			late = at < now
 		}
 	}
 	done, err := s.follows(c.who, 1)
@@ -87,8 +102,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	still := s.still(ctx, SignedIn)
-	f := &follower{server: s, caller: c, pending: map[curfew.RequestID]bool{}}
-	f.look(ctx)
+	f := s.follower(ctx, c)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		ctx, cancel := context.WithCancel(h.Context())
@@ -98,18 +112,21 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 		defer cancel()
 		wg.Go(func() {
 			defer close(changed)
+			if late && f.all(ctx, now, changed) != nil {
+				return
+			}
 			_ = s.parts.Access.Follow(ctx, after, func(batch []curfew.Event) error { return f.hint(ctx, batch, changed) })
 		})
 		alive := time.NewTicker(aliveEvery)
 		defer alive.Stop()
 		send := s.stream(h)
-		comment := func(text string) error {
+		say := func(text string) error {
 			w := s.patient(h)
-			_, err := fmt.Fprintf(w, ": %s\n\n", text)
+			_, err := fmt.Fprint(w, text)
 			w.Flush()
 			return err
 		}
-		if comment("following") != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
+		if say(": following\n\n"+aliveSign) != nil || missed && send("hint", int(now), client.Hint{Position: now, Topics: everything()}) != nil {
 			return
 		}
 		for {
@@ -124,7 +141,7 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 				if still() != nil {
 					return
 				}
-				err = comment("alive")
+				err = say(aliveSign)
 			case <-ctx.Done():
 				return
 			}
@@ -133,105 +150,6 @@ func (s *Server) feed(ctx context.Context, c caller, in *struct {
 			}
 		}
 	}}, nil
-}
-
-// follower knows what its caller saw waiting: they see that it waits no more, also
-// where they may not see it any more.
-type follower struct {
-	server     *Server
-	caller     caller
-	pending    map[curfew.RequestID]bool
-	statements bool
-}
-
-// look notes what waits, as far as the caller may see it now.
-func (f *follower) look(ctx context.Context) {
-	var all []history.Request
-	f.server.parts.Access.View(func(st *access.State) {
-		f.caller.admin, f.caller.audit = st.InGroup(f.caller.who, curfew.Administrators), st.InGroup(f.caller.who, curfew.Auditors)
-		for _, r := range st.Requests {
-			all = append(all, pending(r))
-		}
-	})
-	clear(f.pending)
-	for _, r := range all {
-		if f.server.maySee(f.caller, r) {
-			f.pending[r.Request] = true
-		}
-	}
-	held, _ := f.server.heldStatements()
-	f.statements = slices.ContainsFunc(held, func(h access.Held) bool {
-		_, ok := f.server.statement(ctx, f.caller, h)
-		return ok
-	})
-}
-
-// hint says what a batch of events changes of what the caller may see.
-func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- client.Hint) error {
-	first, last := batch[0].Position, batch[len(batch)-1].Position
-	f.server.caughtUp(ctx, last)
-	entries, err := f.server.parts.History.Entries(ctx, history.Filter{Before: last + 1, Limit: len(batch)})
-	if err != nil {
-		return err
-	}
-	waited, saw := f.pending, f.statements
-	f.pending = map[curfew.RequestID]bool{}
-	f.look(ctx)
-	hint := client.Hint{Position: last}
-	for _, e := range entries {
-		if e.Position < first {
-			continue
-		}
-		subject, _, _ := strings.Cut(string(e.Kind), ".")
-		switch {
-		case f.concerns(ctx, e):
-		case e.Request != "" && (waited[e.Request] || f.pending[e.Request]):
-		case subject == "statement" && (saw || f.statements):
-		default:
-			continue
-		}
-		for _, t := range topics(e.Kind) {
-			if !slices.Contains(hint.Topics, t) {
-				hint.Topics = append(hint.Topics, t)
-			}
-		}
-	}
-	if len(hint.Topics) == 0 {
-		return nil
-	}
-	slices.Sort(hint.Topics)
-	select {
-	case out <- hint:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select { // what happens at the same time is said in one hint
-	case <-time.After(hintEvery):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// concerns reports whether an event is of something that the caller may see now.
-func (f *follower) concerns(ctx context.Context, e history.Entry) bool {
-	s, c := f.server, f.caller
-	if c.admin || c.audit || e.Principal == c.who {
-		return true
-	}
-	subject, _, _ := strings.Cut(string(e.Kind), ".")
-	var err error
-	switch {
-	case slices.Contains([]string{"workflow", "principal", "group", "config", "resource", "role", "policy"}, subject):
-		return true // everybody may list these
-	case e.Session != "":
-		_, err = s.findSession(ctx, c, string(e.Session))
-	case e.Grant != "":
-		_, err = s.findGrant(ctx, c, string(e.Grant))
-	default:
-		return false
-	}
-	return err == nil
 }
 
 // mostStreams is how many streams one person follows at the same time.

@@ -6,7 +6,7 @@ import "time"
 // holds no fact of its own.
 type Hint struct {
 	Position uint64   `json:"position"`
-	Topics   []string `json:"topics" doc:"requests, grants, sessions, statements, workflows, config, people"`
+	Topics   []string `json:"topics" doc:"requests, grants, sessions, statements, workflows, config, people; for administrators and auditors audit, whatever has happened"`
 }
 
 // Resource is something to reach, as it is configured.
