@@ -17,7 +17,7 @@ func TestConsoleUpset(t *testing.T) {
 	together(t)
 	ctx := context.Background()
 	g, people, text := office(t, "upset")
-	who := map[string]any{"alice": shownAs("w1", "Worker One"), "dana": shownAs("lea", "Lea Lead"), "stranger": shownAs("mallory", "Mallory")}
+	who := map[string]any{"alice": shownAs("w1", "Worker One"), "dana": shownAs("lea", "Lea Lead"), "stranger": shownAs("mallory", "Worker")}
 	var conn *pgx.Conn
 	browse(t, g, "upset.mjs", map[string]any{"people": who}, func(what string) string {
 		verb, rest, _ := strings.Cut(what, " ")

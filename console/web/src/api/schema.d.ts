@@ -1747,7 +1747,7 @@ export interface components {
         Hint: {
             /** Format: int64 */
             position: number;
-            /** @description requests, grants, sessions, statements, workflows, config, people */
+            /** @description requests, grants, sessions, statements, workflows, config, people; for administrators and auditors audit, whatever has happened */
             topics: string[] | null;
         };
         Hit: {
