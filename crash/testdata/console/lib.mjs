@@ -72,6 +72,7 @@ export async function everyPage(p, pages, tag) {
         await p.goto(given.base + path);
         await p.waitForLoadState("load");
         await p.waitForTimeout(300);
+        await p.waitForFunction(() => !document.querySelector("main [aria-busy=true]"));
         const name = `${tag}${path.replace(/[^a-z0-9]+/gi, "_")}-${scheme}-${width}`;
         await picture(p, name);
         if ((scheme === "light") === (width === 1360)) await accessible(p, name);
