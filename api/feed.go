@@ -176,18 +176,37 @@ func (s *Server) follows(who curfew.Principal, n int) (done func(), err error) {
 // still: a stream ends with the sign-in that it began with, and with the right to know
 // of the sessions that it shows.
 func (s *Server) still(ctx context.Context, level Level, of ...curfew.SessionID) func() error {
-	asked := time.Now()
+	ask := s.stillOf(ctx, level, of...)
 	return func() error {
+		gone, err := ask()
+		if err == nil && len(gone) > 0 {
+			err = curfew.Errorf(curfew.NotFound, "there is no session %.60q", gone[0])
+		}
+		return err
+	}
+}
+
+// stillOf is still for a stream that goes on without the sessions that its reader may not
+// know of any more.
+func (s *Server) stillOf(ctx context.Context, level Level, of ...curfew.SessionID) func() (gone []curfew.SessionID, err error) {
+	asked := time.Now()
+	return func() (gone []curfew.SessionID, err error) {
 		if time.Since(asked) < admitEvery {
-			return nil
+			return nil, nil
 		}
 		asked = time.Now()
 		c, err := s.admit(context.WithoutCancel(ctx), level)
+		if err != nil {
+			return nil, err
+		}
 		for _, id := range of {
-			if err == nil {
-				_, err = s.findSession(context.WithoutCancel(ctx), c, string(id))
+			_, err := s.findSession(context.WithoutCancel(ctx), c, string(id))
+			if curfew.CodeOf(err) == curfew.NotFound {
+				gone = append(gone, id)
+			} else if err != nil {
+				return nil, err
 			}
 		}
-		return err
+		return gone, nil
 	}
 }

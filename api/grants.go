@@ -69,16 +69,15 @@ func (s *Server) listGrants(ctx context.Context, c caller, in *ListIn) (*body[cl
 	if in.Scope != "all" {
 		f.Principal = c.who
 	}
-	found, err := s.parts.History.Grants(ctx, f)
+	found, more, err := sift(ctx, f, s.parts.History.Grants,
+		func(g history.Grant) bool { return s.maySeeGrant(c, g) },
+		func(g history.Grant) uint64 { return g.Position })
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Grant]{Items: []client.Grant{}, Position: at, Behind: behind,
-		Next: next(found, f, func(g history.Grant) uint64 { return g.Position })}
+	out := client.List[client.Grant]{Items: []client.Grant{}, Position: at, Behind: behind, Next: more}
 	for _, g := range found {
-		if s.maySeeGrant(c, g) {
-			out.Items = append(out.Items, s.grant(ctx, g, at))
-		}
+		out.Items = append(out.Items, s.grant(ctx, g, at))
 	}
 	return &body[client.List[client.Grant]]{out}, nil
 }

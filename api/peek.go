@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -37,11 +38,32 @@ type peeking struct {
 	sum     client.Peek // guarded by mu; what the statements came to
 	changed bool        // guarded by mu
 	over    bool        // guarded by mu
+	gone    bool        // guarded by mu; it may be seen no more
+}
+
+// end notes that there is nothing more to come.
+func (p *peeking) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.over, p.changed = true, true
+	}
+}
+
+// hide ends it for who may not see it any more: that it is over is all that is said of it.
+func (p *peeking) hide() {
+	p.mu.Lock()
+	p.gone = true
+	p.mu.Unlock()
+	p.end()
 }
 
 func (p *peeking) take(it client.Item) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.gone {
+		return
+	}
 	p.count(it)
 	if p.screens.take(it) {
 		p.changed = true
@@ -91,6 +113,9 @@ func (p *peeking) news() (client.Peek, bool) {
 		return client.Peek{}, false
 	}
 	p.changed = false
+	if p.gone {
+		return client.Peek{Session: string(p.id), Over: true}, true
+	}
 	out := p.sum
 	out.Session, out.Over = string(p.id), p.over
 	if f, ok := p.screens.frame(); ok {
@@ -101,7 +126,8 @@ func (p *peeking) news() (client.Peek, bool) {
 	return out, true
 }
 
-// peek is one stream for all that a page shows: a browser opens few to one place.
+// peek is one stream for all that a page shows: a browser opens few to one place. A session
+// that the caller may not see, or not any more, is over for them, and the others go on.
 func (s *Server) peek(ctx context.Context, c caller, in *struct {
 	Sessions []string `query:"session,explode" required:"true" minItems:"1" maxItems:"24" doc:"At most 24, of which each is noted as watched"`
 }) (*huma.StreamResponse, error) {
@@ -120,6 +146,8 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	var all []opened
+	var none []string // that cannot be seen: they are over, whether they ever were or not
+	var refused error
 	var ids []curfew.SessionID
 	closeAll := func() {
 		for _, o := range all {
@@ -129,14 +157,20 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 	for _, id := range in.Sessions {
 		r, show, err := s.open(ctx, c, id, "watch")
 		if err != nil {
-			closeAll()
-			done()
-			return nil, err
+			if curfew.CodeOf(err) == curfew.NotFound {
+				none = append(none, id)
+			}
+			refused = cmp.Or(refused, err)
+			continue
 		}
 		ids = append(ids, curfew.SessionID(id))
 		all = append(all, opened{&peeking{id: curfew.SessionID(id), screens: following(peekScreens)}, r, show})
 	}
-	still := s.still(ctx, SignedIn, ids...)
+	if len(all) == 0 {
+		done()
+		return nil, refused
+	}
+	still := s.stillOf(ctx, SignedIn, ids...)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		ctx, cancel := context.WithCancel(h.Context())
 		var wg sync.WaitGroup
@@ -149,9 +183,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 				for {
 					it, err := o.reader.Next(ctx, true)
 					if err != nil {
-						o.mu.Lock()
-						o.over, o.changed = true, true
-						o.mu.Unlock()
+						o.end()
 						return
 					}
 					o.take(o.show(it))
@@ -159,6 +191,12 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 			})
 		}
 		send, n := s.stream(h), 0
+		for _, id := range none {
+			n++
+			if send("peek", n, client.Peek{Session: id, Over: true}) != nil {
+				return
+			}
+		}
 		tick := time.NewTicker(peekEvery)
 		defer tick.Stop()
 		for over := 0; over < len(all); {
@@ -167,11 +205,15 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 			case <-ctx.Done():
 				return
 			}
-			if still() != nil {
+			gone, err := still()
+			if err != nil {
 				return
 			}
 			over = 0
 			for _, o := range all {
+				if slices.Contains(gone, o.id) {
+					o.hide()
+				}
 				if p, ok := o.news(); ok {
 					n++
 					if send("peek", n, p) != nil {

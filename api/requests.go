@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/curfewhq/curfew"
@@ -30,14 +29,6 @@ type ListIn struct {
 
 func (in ListIn) filter() history.Filter {
 	return history.Filter{Status: in.Status, Resource: curfew.ResourceName(in.Resource), Before: in.Before, Limit: in.Limit}
-}
-
-// next is what the page after this one is asked for with; "" where this is the last one.
-func next[T any](found []T, f history.Filter, place func(T) uint64) string {
-	if len(found) == 0 || len(found) < f.Most() {
-		return ""
-	}
-	return strconv.FormatUint(place(found[len(found)-1]), 10)
 }
 
 func (s *Server) requestRoutes() {

@@ -70,13 +70,18 @@ func (s *Server) findSession(ctx context.Context, c caller, id string) (history.
 	if err != nil {
 		return x, err
 	}
+	if !s.maySeeSession(ctx, c, x) {
+		err = curfew.Errorf(curfew.NotFound, "there is no session %.60q", id)
+	}
+	return x, err
+}
+
+func (s *Server) maySeeSession(ctx context.Context, c caller, x history.Session) bool {
 	if c.admin || c.audit || x.Principal == c.who {
-		return x, nil
+		return true
 	}
-	if g, err := s.parts.History.Grant(ctx, x.Grant); err == nil && s.maySeeGrant(c, g) {
-		return x, nil
-	}
-	return x, curfew.Errorf(curfew.NotFound, "there is no session %.60q", id)
+	g, err := s.parts.History.Grant(ctx, x.Grant)
+	return err == nil && s.maySeeGrant(c, g)
 }
 
 func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
@@ -97,16 +102,15 @@ func (s *Server) listSessions(ctx context.Context, c caller, in *struct {
 			return nil, err
 		}
 	}
-	found, err := s.parts.History.Sessions(ctx, f)
+	found, more, err := sift(ctx, f, s.parts.History.Sessions,
+		func(x history.Session) bool { return s.maySeeSession(ctx, c, x) },
+		func(x history.Session) uint64 { return x.Position })
 	if err != nil {
 		return nil, err
 	}
-	out := client.List[client.Session]{Items: []client.Session{}, Position: at, Behind: behind,
-		Next: next(found, f, func(x history.Session) uint64 { return x.Position })}
+	out := client.List[client.Session]{Items: []client.Session{}, Position: at, Behind: behind, Next: more}
 	for _, x := range found {
-		if _, err := s.findSession(ctx, c, string(x.Session)); err == nil {
-			out.Items = append(out.Items, s.session(ctx, c, x))
-		}
+		out.Items = append(out.Items, s.session(ctx, c, x))
 	}
 	return &body[client.List[client.Session]]{out}, nil
 }

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
+	"github.com/curfewhq/curfew/client"
 	"github.com/curfewhq/curfew/record"
 )
 
@@ -64,6 +68,73 @@ func TestAWatchEndsWithTheRightToIt(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		o.noAuditors()
 		goesOn(t, r, w)
+	}
+}
+
+// peeks are what a stream has said of a session, oldest first.
+func peeks(t *testing.T, text string, id curfew.SessionID) (of []client.Peek) {
+	t.Helper()
+	for line := range strings.SplitSeq(text, "\n") {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			var p client.Peek
+			must(t, json.Unmarshal([]byte(data), &p))
+			if p.Session == string(id) {
+				of = append(of, p)
+			}
+		}
+	}
+	return of
+}
+
+// One of several sessions that somebody may see no longer is over for them, and nothing more of
+// it is shown; the others go on, also where the page opens the stream anew.
+func TestAPeekGoesOnWithoutASessionThatMayBeSeenNoMore(t *testing.T) {
+	o := newOffice(t)
+	lost, g := overseen(t, o)
+	lw, err := o.record.Create(record.Header{Session: lost, Grant: g, Principal: o.who["alice"], Resource: "db", Mode: curfew.RecordFirst})
+	must(t, err)
+	must(t, lw.Write(record.Item{Kind: record.Statement, Ref: 1, Text: "SELECT 1 FROM shown"}))
+	own, w := o.said("mallory", true, "SELECT 'mine'")
+	path := "/api/v1/peek?session=" + string(lost) + "&session=" + string(own)
+	f := o.stream("mallory", path)
+	time.Sleep(1200 * time.Millisecond)
+	_, err = o.access.Do(t.Context(), access.Return{Grant: g, By: o.who["alice"]})
+	must(t, err)
+	time.Sleep(admitEvery + 2*peekEvery)
+	must(t, lw.Write(record.Item{Kind: record.Statement, Ref: 2, Text: "SELECT 2 FROM canary"}))
+	must(t, w.Write(record.Item{Kind: record.Statement, Ref: 2, Text: "SELECT 'still mine'"}))
+	time.Sleep(3 * peekEvery)
+	select {
+	case <-f.over:
+		t.Error("the stream is over, for her own session too")
+	default:
+	}
+	text := f.stop()
+	said := peeks(t, text, lost)
+	if n := len(said); n < 2 || said[0].Over || said[0].Statements != 1 {
+		t.Errorf("of the one she is told %+v", said)
+	} else if last := said[n-1]; !reflect.DeepEqual(last, client.Peek{Session: string(lost), Over: true}) || strings.Contains(text, "canary") {
+		t.Errorf("at last she is told of it %+v", last)
+	}
+	if !strings.Contains(text, "still mine") {
+		t.Errorf("of her own she is told %+v", peeks(t, text, own))
+	}
+	must(t, w.Close(record.Item{Kind: record.Closed}))
+	r := o.call("mallory", "GET", path+"&session=s_nobodys", "")
+	if r.status != http.StatusOK || !strings.Contains(r.text, "still mine") || strings.Contains(r.text, "shown") {
+		t.Errorf("opened anew: %d %s", r.status, r.text)
+	}
+	for _, id := range []curfew.SessionID{lost, "s_nobodys"} { // whether it ever was is not told
+		if said := peeks(t, r.text, id); len(said) != 1 || !reflect.DeepEqual(said[0], client.Peek{Session: string(id), Over: true}) {
+			t.Errorf("of %s she is told %+v", id, said)
+		}
+	}
+	before := len(o.events(curfew.KindRecordingWatched))
+	if r := o.call("mallory", "GET", "/api/v1/peek?session="+string(lost)+"&session=s_nobodys", ""); r.status != http.StatusNotFound {
+		t.Errorf("of none that she may see: %d %s", r.status, r.text)
+	}
+	if n := len(o.events(curfew.KindRecordingWatched)); n != before {
+		t.Error("it was opened")
 	}
 }
 
