@@ -12,6 +12,7 @@ import (
 	"github.com/curfewhq/curfew"
 	"github.com/curfewhq/curfew/access"
 	"github.com/curfewhq/curfew/client"
+	"github.com/curfewhq/curfew/history"
 )
 
 // aliveEvery is how often a stream that says nothing shows that it lives.
@@ -24,7 +25,7 @@ const aliveSign = "event: alive\ndata: {}\n\n"
 // hintEvery is how often one reader is told at most.
 const hintEvery = 100 * time.Millisecond
 
-// reachEvery is how long a feed lets lists be that are far behind before it waits for them again.
+// reachEvery is how long a stream lets lists be that are far behind before it waits for them again.
 const reachEvery = 100 * time.Millisecond
 
 // admitEvery is how often a stream asks whether its reader may still read.
@@ -209,4 +210,17 @@ func (s *Server) stillOf(ctx context.Context, level Level, of ...curfew.SessionI
 		}
 		return gone, nil
 	}
+}
+
+// listed waits until the lists hold a position, however far behind they are: who looks again
+// before, looks too early, and is told of it no other time. It ends with the stream alone.
+func (s *Server) listed(ctx context.Context, position uint64) error {
+	for !history.Reach(ctx, s.parts.History, position, listBound) {
+		select {
+		case <-time.After(reachEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

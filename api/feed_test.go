@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,6 +53,24 @@ func TestTheFeedWaitsForTheListsToTell(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	if got := hints(t, f.stop()); !slices.Contains(got, "requests") {
 		t.Errorf("she is told of %v", got)
+	}
+}
+
+// The events that are followed are each said once, as themselves, however far the lists lag.
+func TestFollowedEventsAreEachThemselves(t *testing.T) {
+	o := newOffice(t)
+	from := o.size()
+	let := o.holdLists(from)
+	f := o.stream("ada", fmt.Sprintf("/api/v1/events?after=%d", from))
+	time.Sleep(300 * time.Millisecond)
+	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
+	must(t, err)
+	time.Sleep(listBound + 500*time.Millisecond)
+	let()
+	time.Sleep(2 * time.Second)
+	text := f.stop()
+	if !strings.Contains(text, fmt.Sprintf("id: %d\n", from+1)) || !strings.Contains(text, fmt.Sprintf(`"position":%d`, from+1)) || strings.Contains(text, fmt.Sprintf(`"position":%d,`, from)) {
+		t.Errorf("told after %d: %s", from, text)
 	}
 }
 

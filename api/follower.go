@@ -137,23 +137,10 @@ func (f *follower) forget(told uint64) {
 	})
 }
 
-// reach waits until the lists hold a position, however far behind they are: who looks again
-// before, looks too early, and is told of it no other time. It ends with the stream alone.
-func (f *follower) reach(ctx context.Context, position uint64) error {
-	for !history.Reach(ctx, f.server.parts.History, position, listBound) {
-		select {
-		case <-time.After(reachEvery):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
 // hint says what a batch of events changes of what the caller may see.
 func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- client.Hint) error {
 	first, last := batch[0].Position, batch[len(batch)-1].Position
-	if err := f.reach(ctx, last); err != nil {
+	if err := f.server.listed(ctx, last); err != nil {
 		return err
 	}
 	entries, err := f.server.parts.History.Entries(ctx, history.Filter{Before: last + 1, Limit: len(batch)})
@@ -202,7 +189,7 @@ func (f *follower) hint(ctx context.Context, batch []curfew.Event, out chan<- cl
 
 // all says to look at everything, once the lists hold a position.
 func (f *follower) all(ctx context.Context, position uint64, out chan<- client.Hint) error {
-	if err := f.reach(ctx, position); err != nil {
+	if err := f.server.listed(ctx, position); err != nil {
 		return err
 	}
 	return tell(ctx, client.Hint{Position: position, Topics: everything()}, out)

@@ -102,13 +102,18 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 		defer done()
 		send := s.stream(h)
 		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
-			s.caughtUp(h.Context(), batch[len(batch)-1].Position)
+			if err := s.listed(h.Context(), batch[len(batch)-1].Position); err != nil {
+				return err
+			}
 			if err := still(); err != nil {
 				return err
 			}
 			for _, e := range batch {
 				found, err := s.parts.History.Entries(h.Context(), history.Filter{Before: e.Position + 1, Limit: 1})
-				if err != nil || len(found) == 0 {
+				if err == nil && (len(found) == 0 || found[0].Position != e.Position) {
+					err = curfew.Errorf(curfew.Corrupt, "the lists do not have the event %d", e.Position)
+				}
+				if err != nil {
 					return err
 				}
 				entry, err := s.entry(h.Context(), found[0])

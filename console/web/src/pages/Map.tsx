@@ -45,7 +45,8 @@ export function AccessMap() {
         </p>
         <Moment at={at} set={(t) => set({ at: t?.toISOString() })} />
       </div>
-      {about === "resource" ? (
+      {about === "resource" && !resource && resources.data ? <Empty title="There is nothing that you can reach, or ask for." run="curfew find" />
+        : about === "resource" ? (
         <Show of={who}>{(r) => <Paths paths={r.paths ?? []} first="Who" name={(p) => plain(p.person.name)} link={(p) => ({ person: p.person.id })} run={`curfew who-can ${r.resource}${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
       ) : (
         <Show of={what}>{(r) => <Paths paths={r.paths ?? []} first="What" name={(p) => p.resource ?? ""} link={(p) => ({ resource: p.resource })} run={`curfew can ${/^[\w.+@-]+$/.test(r.person.email ?? "") ? r.person.email : r.person.id}${at ? ` --at ${at.toISOString()}` : ""}`} />}</Show>
