@@ -61,7 +61,7 @@ func TestFollowedEventsAreEachThemselves(t *testing.T) {
 	o := newOffice(t)
 	from := o.size()
 	let := o.holdLists(from)
-	f := o.stream("ada", fmt.Sprintf("/api/v1/events?after=%d", from))
+	f := o.stream("tom", fmt.Sprintf("/api/v1/events?after=%d", from))
 	time.Sleep(300 * time.Millisecond)
 	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
 	must(t, err)
