@@ -48,7 +48,7 @@ func (l *Laws) checkConfig(e curfew.Event) error {
 	if c.applying == nil && !l.founds(e) {
 		return broken("%s, and no change of configuration was applied", e.Kind)
 	}
-	if c.applying != nil && gives && !c.applying.Gains {
+	if c.applying != nil && gives && !c.applying.Gains && !l.begins() {
 		return broken("%s gives something, in a change that was applied as one that gives nothing", e.Kind)
 	}
 	change()
@@ -130,6 +130,12 @@ func keep[K comparable, V any](into, from map[K]V) {
 // founds reports whether an event makes the first person the first administrator.
 func (l *Laws) founds(e curfew.Event) bool {
 	return e.Kind == curfew.KindGroupChanged && len(l.people) == 1 && !l.config.organized
+}
+
+// begins reports whether a deployment takes over what another one had: nobody has signed in
+// to it yet, nor said what there is to reach.
+func (l *Laws) begins() bool {
+	return l.config.applying.Bootstrap && len(l.joined) == 0
 }
 
 // change is what an event does to the configuration, and whether anybody always gains

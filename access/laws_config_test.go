@@ -110,10 +110,12 @@ func TestNothingChangesBesideTheConfiguration(t *testing.T) {
 			if rep := w.verified(append(slices.Clone(events), gift)); rep.OK {
 				t.Errorf("%s, with nothing applied, is not named", what)
 			}
-			head := event(t, curfew.KindConfigApplied, curfew.ConfigApplied{Plan: "plan_1", Author: root})
-			head.Time = last
-			if rep := w.verified(append(slices.Clone(events), head, gift)); rep.OK {
-				t.Errorf("%s, in a change that gives nothing, is not named", what)
+			for _, bootstrap := range []bool{false, true} { // true: as a copy begins, to which nobody has signed in
+				head := event(t, curfew.KindConfigApplied, curfew.ConfigApplied{Plan: "plan_1", Author: root, Bootstrap: bootstrap})
+				head.Time = last
+				if rep := w.verified(append(slices.Clone(events), head, gift)); rep.OK {
+					t.Errorf("%s, in a change that gives nothing, is not named", what)
+				}
 			}
 		}
 		for what, taken := range map[string]curfew.Event{

@@ -55,7 +55,7 @@ export function Pending({ draft, dirty, stale, blocked }: { draft: Draft; dirty:
       <Sure open={!!p && ready} onClose={done} title={words ? "Keep these words?" : "Apply this plan?"} verb={words ? "Keep" : "Apply"} passphrase
         run={({ passphrase }) => applyOf(plan!.of, p!.id, passphrase).then((r) => {
           say(r.status === "waiting" ? "It waits for a second administrator." : r.status === "empty" ? "The words are kept." : "It holds now.");
-          discard();
+          discard(plan!.of);
           return anew(client);
         })}>
         {p ? words ? <p>Only comments, order or tests change: what holds stays as it is.</p> : <PlanLines plan={p} /> : null}

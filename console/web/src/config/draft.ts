@@ -32,7 +32,10 @@ export function write(index: number, text: string): void {
   put({ ...draft, files: draft.files.map((f, i) => (i === index ? { ...f, text } : f)) });
 }
 
-export const discard = (): void => put(null);
+/** Throws away what is written: all, or what has not been written on since. */
+export const discard = (of?: Draft): void => {
+  if (!of || of === draft) put(null);
+};
 
 /** The schema of the files: what each key is for, in the words of the parser. */
 export type Schema = { description?: string; properties?: Record<string, Schema>; additionalProperties?: Schema | boolean; anyOf?: Schema[]; items?: Schema; enum?: string[]; examples?: unknown[] };

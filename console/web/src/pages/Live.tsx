@@ -85,6 +85,7 @@ function Tile({ session: s, grant, looked, peek, look }: { session: Session; gra
 /** The last statements, or the screen, of a session, and what they came to. */
 function Newest({ of: p }: { of: Peek | undefined }) {
   const sums = p ? [p.statements && count(p.statements, "statement"), p.read && `${count(p.read, "row")} read`, p.changed && `${count(p.changed, "row")} changed`, p.refused && `${p.refused} refused`].filter(Boolean) : [];
+  if (p?.over) return <p className="muted">It is over, or you may not see it any more.</p>;
   return (
     <>
       {p?.screen ? <Terminal screen={p.screen} label="The terminal" /> : <pre className="peek" tabIndex={0} role="group" aria-label="The last statements">{(p?.lines ?? []).map((l) => plain(l)).join("\n") || "nothing yet"}</pre>}

@@ -1,6 +1,6 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { older, useMe, useRequest, useRequestPages, useStatements, type Request } from "../api/queries";
 import { duration, plain } from "../parts/format";
 import { Ago } from "../parts/Fuse";
@@ -79,6 +79,9 @@ export function Requests() {
   );
 }
 
+/** So near to its beginning, a list is read from its beginning, in pixels. */
+const atTop = 60;
+
 /** Only the rows on the screen exist: ten thousand are no heavier than ten. */
 function Rows({ items, shown, onNear, tab }: { items: Request[]; shown: string | undefined; onNear: () => void; tab: string | undefined }) {
   const box = useRef<HTMLDivElement>(null);
@@ -87,9 +90,21 @@ function Rows({ items, shown, onNear, tab }: { items: Request[]; shown: string |
   const last = visible[visible.length - 1]?.index ?? 0;
   useEffect(() => { if (last > items.length - 20) onNear(); }, [last, items.length]);
   const at = items.findIndex((r) => r.id === shown);
-  useEffect(() => { if (at >= 0) rows.scrollToIndex(at, { align: "auto" }); }, [at]);
+  useEffect(() => { if (at >= 0) rows.scrollToIndex(at, { align: "auto" }); }, [shown, at >= 0]);
+  // What comes in above, while somebody reads further down, moves nothing: it is counted.
+  const [above, setAbove] = useState(0);
+  const top = useRef(items[0]?.id);
+  useLayoutEffect(() => {
+    const b = box.current;
+    const n = items.findIndex((r) => r.id === top.current);
+    top.current = items[0]?.id;
+    if (n <= 0 || !b || b.scrollTop < atTop) return;
+    b.scrollTop += n * (rows.getTotalSize() / items.length);
+    setAbove((a) => a + n);
+  }, [items]);
   return (
-    <div ref={box} className="virtual" tabIndex={-1}>
+    <div ref={box} className="virtual" tabIndex={-1} onScroll={(e) => { if (e.currentTarget.scrollTop < atTop) setAbove(0); }}>
+      <p className="above" role="status">{above ? <button type="button" className="chip" onClick={() => box.current?.scrollTo({ top: 0 })}>{above} new</button> : null}</p>
       <div className="virtual-space" ref={(n) => { if (n) n.style.height = `${rows.getTotalSize()}px`; }} role="list">
         {visible.map((v) => {
           const r = items[v.index]!;
