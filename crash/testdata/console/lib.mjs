@@ -64,15 +64,18 @@ export async function accessible(p, what) {
 
 /** Every page, in both themes and both widths: axe in each theme, nothing wider than the window, a picture. */
 export async function everyPage(p, pages, tag) {
-  for (const scheme of ["light", "dark"]) {
-    for (const [width, height] of [[1360, 820], [390, 844]]) {
-      await p.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
-      await p.setViewportSize({ width, height });
-      for (const path of pages) {
-        await p.goto(given.base + path);
-        await p.waitForLoadState("load");
-        await p.waitForTimeout(300);
-        await p.waitForFunction(() => !document.querySelector("main [aria-busy=true]"));
+  for (const path of pages) {
+    await p.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+    await p.setViewportSize({ width: 1360, height: 820 });
+    await p.goto(given.base + path);
+    await p.waitForLoadState("load");
+    await p.waitForTimeout(300);
+    await p.waitForFunction(() => !document.querySelector("main [aria-busy=true]"));
+    for (const scheme of ["light", "dark"]) {
+      for (const [width, height] of [[1360, 820], [390, 844]]) {
+        await p.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+        await p.setViewportSize({ width, height });
+        await p.waitForTimeout(50);
         const name = `${tag}${path.replace(/[^a-z0-9]+/gi, "_")}-${scheme}-${width}`;
         await picture(p, name);
         if ((scheme === "light") === (width === 1360)) await accessible(p, name);

@@ -1,4 +1,6 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { anew } from "../api/anew";
 import { address, Failure, get } from "../api/client";
 import type { Schemas } from "../api/client";
 import type { Item } from "../api/queries";
@@ -91,6 +93,7 @@ export function useTape(session: string, on: boolean): Tape {
  * noted. Sessions that join come in a stream of their own, until there are two; then all share one again.
  */
 export function usePeeks(sessions: string[]): Map<string, Peek> {
+  const client = useQueryClient();
   const [peeks, set] = useState<Map<string, Peek>>(new Map());
   const streams = useRef<{ source: EventSource; of: string[] }[]>([]);
   const key = [...sessions].sort().join(" ");
@@ -122,12 +125,14 @@ export function usePeeks(sessions: string[]): Map<string, Peek> {
       };
       source.addEventListener("peek", (e) => {
         const p = JSON.parse((e as MessageEvent<string>).data) as Peek;
+        if (p.over) void anew(client, { queryKey: ["sessions"] }); // over, or not to be seen any more: which, the list says
         set((m) => new Map([...m].filter(([id]) => shown.current.has(id))).set(p.session, p));
       });
       source.addEventListener("end", ends);
       source.onerror = () => {
         if (source.readyState !== EventSource.CLOSED) return;
         ends();
+        void anew(client, { queryKey: ["sessions"] });
         setTimeout(() => again((n) => n + 1), 3000);
       };
       streams.current.push({ source, of });
