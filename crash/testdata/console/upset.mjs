@@ -40,7 +40,7 @@ const dana = await person("dana");
   await dana.getByRole("combobox").fill("approve worker one");
   await dana.keyboard.press("Enter");
   await dana.locator(".dialog,.palette").getByLabel("Your passphrase").waitFor();
-  check(/passphrase/i.test((await dana.evaluate(() => document.activeElement?.closest("label")?.textContent)) ?? ""), "the focus is not in the passphrase");
+  await until(async () => /passphrase/i.test((await dana.evaluate(() => document.activeElement?.closest("label")?.textContent)) ?? ""), "the focus is in the passphrase");
   await dana.keyboard.type(given.people.dana.passphrase);
   await dana.keyboard.press("Enter");
   await dana.getByRole("button", { name: "Undo" }).waitFor();

@@ -9,6 +9,7 @@ import { clock, count, plain, seconds } from "../parts/format";
 import { Empty, Fault, Loading } from "../parts/States";
 import { Badge } from "../parts/Who";
 import { say } from "../parts/Toasts";
+import { useWidth } from "../parts/width";
 
 const words = ["kind", "person", "resource", "grant", "request", "session"] as const;
 type Word = (typeof words)[number];
@@ -111,7 +112,8 @@ function Line({ e }: { e: Entry }) {
 function Histogram({ items, pick }: { items: Entry[]; pick: (from: string, to: string) => void }) {
   const to = Date.parse(items[0]!.at);
   const from = Date.parse(items[items.length - 1]!.at);
-  const room = innerWidth <= 720 ? innerWidth - 40 : innerWidth <= 1100 ? innerWidth - 130 : Math.min(innerWidth - 290, 1220);
+  const wide = useWidth();
+  const room = wide <= 720 ? wide - 40 : wide <= 1100 ? wide - 130 : Math.min(wide - 290, 1220);
   const n = Math.max(6, Math.floor(room / 26)); // each is wide enough to be hit
   const width = Math.max(1, (to - from + 1) / n);
   const bars = Array.from({ length: n }, () => 0);

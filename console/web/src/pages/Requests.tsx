@@ -9,6 +9,7 @@ import { useKeys } from "../parts/keys";
 import { RequestCard, Risk } from "../parts/RequestCard";
 import { Empty, Fault, Loading } from "../parts/States";
 import { Status } from "../parts/Who";
+import { useWidth } from "../parts/width";
 
 const tabs = [
   { id: "review", name: "To review" },
@@ -20,9 +21,9 @@ const tabs = [
  * The request whose card is there before one is chosen: the newest when the page came to the list.
  * It stays while others come and when it is decided: nobody decides another one than they read.
  */
-function unasked(kept: { current: { tab: string; id: string } }, tab: string, items: Request[]): string | undefined {
+function unasked(kept: { current: { tab: string; id: string } }, tab: string, items: Request[]): string {
   if (kept.current.tab !== tab || !kept.current.id) kept.current = { tab, id: items[0]?.id ?? "" };
-  return innerWidth > 900 ? kept.current.id || undefined : undefined;
+  return kept.current.id;
 }
 
 /** Requests: the list, and the card of one. */
@@ -39,7 +40,9 @@ export function Requests() {
   const releases = tab === "review" ? (held.data?.items?.filter((h) => h.may_decide) ?? []) : [];
   const waiting = (review.data?.pages[0]?.items?.length ?? 0) + (held.data?.items?.filter((h) => h.may_decide).length ?? 0);
   const kept = useRef({ tab, id: "" });
-  const shown = search.id ?? unasked(kept, tab, list.isPlaceholderData ? [] : items);
+  const first = unasked(kept, tab, list.isPlaceholderData ? [] : items);
+  const wide = useWidth() > 900; // list and card side by side
+  const shown = search.id ?? (wide && first ? first : undefined);
   const index = items.findIndex((r) => r.id === shown);
   const select = (id: string | undefined): void => void go({ to: "/requests", search: { tab: search.tab, id }, replace: !!search.id });
 

@@ -1,7 +1,7 @@
 import { Autocomplete } from "@base-ui/react/autocomplete";
 import { Dialog } from "@base-ui/react/dialog";
 import { useNavigate } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useMe, useOffers, usePeople, useRequests, useResources, useSessions } from "../api/queries";
 import { plain } from "./format";
 import { useFocus } from "./focus";
@@ -12,17 +12,19 @@ type Entry = { value: string; label: string; hint: string; to: string };
 /** Go anywhere, do anything: Ctrl-K. */
 export function Palette({ open, onClose }: { open: boolean; onClose: () => void }) {
   const focus = useFocus(open);
+  const gone = useRef(false); // to what was picked: the focus goes there, not back
+  if (open) gone.current = false;
   return (
     <Dialog.Root open={open} onOpenChange={(o) => { if (!o) onClose(); }}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup {...focus} className="palette" aria-label="Search or do">{open ? <Inside onClose={onClose} /> : null}</Dialog.Popup>
+        <Dialog.Popup {...focus} finalFocus={() => (gone.current ? false : focus.finalFocus())} className="palette" aria-label="Search or do">{open ? <Inside onClose={onClose} onGo={() => { gone.current = true; }} /> : null}</Dialog.Popup>
       </Dialog.Portal>
     </Dialog.Root>
   );
 }
 
-function Inside({ onClose }: { onClose: () => void }) {
+function Inside({ onClose, onGo }: { onClose: () => void; onGo: () => void }) {
   const go = useNavigate();
   const [text, setText] = useState("");
   const review = useRequests("review");
@@ -43,6 +45,7 @@ function Inside({ onClose }: { onClose: () => void }) {
   ], [review.data, offers.data, sessions.data, resources.data, people.data, text, me]);
 
   const pick = (e: Entry): void => {
+    onGo();
     onClose();
     void go({ to: e.to });
   };
