@@ -125,8 +125,12 @@ func (s *Service) inTurn(ctx context.Context, c Command) (Receipt, error) {
 }
 
 func (s *Service) closedError() error {
-	if s.shutErr != nil {
-		return s.shutErr
+	select {
+	case <-s.shut: // before, its error may be on its way
+		if s.shutErr != nil {
+			return s.shutErr
+		}
+	default:
 	}
 	return curfew.Errorf(curfew.Unavailable, "the gateway is stopping")
 }

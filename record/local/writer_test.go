@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,12 +98,14 @@ func TestItemsThatAreTooLarge(t *testing.T) {
 			}
 			s.step()
 			s.wg.Wait()
-			go s.closeSoon(t, w)
+			var closing sync.WaitGroup
+			closing.Go(func() { s.closeSoon(t, w) })
 			for !w.over() {
 				s.step()
 				s.settle()
 				s.wg.Wait()
 			}
+			closing.Wait()
 			if o := look(s, w.head.Session); !o.closed || o.fault != "" || o.items != 2 {
 				t.Errorf("closed %v, fault %q, %d items", o.closed, o.fault, o.items)
 			}
