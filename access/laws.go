@@ -16,11 +16,9 @@ type Laws struct {
 	leases   map[curfew.LeaseID]bool
 	people   map[curfew.Principal]curfew.PrincipalKind
 	joined   map[curfew.Principal]bool
-	admins   map[curfew.Principal]bool
 	asked    map[curfew.CredentialID]bool
 	held     map[curfew.StatementID]*lawHeld
 	agreed   map[curfew.PlanID]curfew.Principal
-	authors  map[curfew.PlanID]curfew.Principal
 	holds    map[curfew.SessionID]map[curfew.Principal]bool
 	longest  []lawPromise
 	touches  lawTouches
@@ -47,9 +45,9 @@ func NewLaws() *Laws {
 	return &Laws{
 		requests: map[curfew.RequestID]*lawRequest{}, grants: map[curfew.GrantID]*lawGrant{},
 		sessions: map[curfew.SessionID]curfew.GrantID{}, leases: map[curfew.LeaseID]bool{},
-		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{}, admins: map[curfew.Principal]bool{},
-		agreed: map[curfew.PlanID]curfew.Principal{}, authors: map[curfew.PlanID]curfew.Principal{},
-		holds: map[curfew.SessionID]map[curfew.Principal]bool{}, touches: newLawTouches(), config: newLawConfig(),
+		people: map[curfew.Principal]curfew.PrincipalKind{}, joined: map[curfew.Principal]bool{}, asked: map[curfew.CredentialID]bool{}, held: map[curfew.StatementID]*lawHeld{},
+		agreed: map[curfew.PlanID]curfew.Principal{},
+		holds:  map[curfew.SessionID]map[curfew.Principal]bool{}, touches: newLawTouches(), config: newLawConfig(),
 	}
 }
 
@@ -66,8 +64,7 @@ func (l *Laws) Check(e curfew.Event) error {
 		return err
 	}
 	switch e.Kind {
-	case curfew.KindPrincipalAdded, curfew.KindPrincipalJoined, curfew.KindGroupChanged,
-		curfew.KindPlanProposed, curfew.KindPlanAgreed, curfew.KindConfigApplied:
+	case curfew.KindPrincipalAdded, curfew.KindPrincipalJoined, curfew.KindPlanAgreed, curfew.KindConfigApplied:
 		return l.checkPeople(e)
 	case curfew.KindRequestAsked, curfew.KindRequestApproved, curfew.KindRequestDenied,
 		curfew.KindRequestLapsed, curfew.KindRequestVoided, curfew.KindRequestWithdrawn:
@@ -109,25 +106,6 @@ func (l *Laws) checkPeople(e curfew.Event) error {
 		})
 	case curfew.KindPrincipalJoined:
 		return see(e, func(b curfew.PrincipalActed) error { l.joined[b.Principal] = true; return nil })
-	case curfew.KindGroupChanged:
-		return see(e, func(b curfew.GroupChanged) error {
-			for _, p := range b.Removed {
-				if b.Group == curfew.Administrators {
-					delete(l.admins, p)
-				}
-			}
-			for _, p := range b.Added {
-				if b.Group == curfew.Administrators {
-					l.admins[p] = true
-				}
-			}
-			return nil
-		})
-	case curfew.KindPlanProposed:
-		return see(e, func(b curfew.PlanProposed) error {
-			l.authors[b.Plan], l.touches.plans[b.Plan], l.touches.proposed[b.Plan] = b.Author, hashOf(e), b.Lines
-			return nil
-		})
 	case curfew.KindPlanAgreed:
 		return see(e, func(b curfew.PlanActed) error {
 			l.agreed[b.Plan] = b.By
@@ -143,7 +121,7 @@ func (l *Laws) checkApplied(b curfew.ConfigApplied) error {
 	}
 	if b.Bootstrap {
 		n := 0
-		for p := range l.admins {
+		for _, p := range l.config.now.Groups[curfew.Administrators] {
 			if l.joined[p] {
 				n++
 			}
@@ -153,8 +131,8 @@ func (l *Laws) checkApplied(b curfew.ConfigApplied) error {
 		}
 		return nil
 	}
-	by := l.agreed[b.Plan]
-	if by == "" || by == b.Author || by != b.Agreed || by == l.authors[b.Plan] {
+	by, plan := l.agreed[b.Plan], l.config.plans[b.Plan]
+	if by == "" || by == b.Author || by != b.Agreed || by == plan.Author || plan.Plan == "" {
 		return broken("a change that gives was applied without a second person's agreement")
 	}
 	return nil

@@ -3,6 +3,7 @@ package access
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"github.com/curfewhq/curfew"
@@ -13,14 +14,19 @@ import (
 // to, exactly that plan.
 type lawConfig struct {
 	now       curfew.Config
-	proposed  map[curfew.PlanID]curfew.Config
-	applying  *curfew.ConfigApplied // whose changes follow now; nil: none may
-	agreed    *curfew.Config        // what they have to come to; nil: nobody agreed to it
-	organized bool                  // there was a group already
+	plans     map[curfew.PlanID]lawPlan // that wait, or are applied now
+	applying  *curfew.ConfigApplied     // whose changes follow now; nil: none may
+	organized bool                      // there was a group already
+}
+
+// lawPlan is a plan that was proposed, and the hash of its event.
+type lawPlan struct {
+	curfew.PlanProposed
+	hash []byte
 }
 
 func newLawConfig() lawConfig {
-	return lawConfig{now: emptyConfig(), proposed: map[curfew.PlanID]curfew.Config{}}
+	return lawConfig{now: emptyConfig(), plans: map[curfew.PlanID]lawPlan{}}
 }
 
 // checkConfig takes every event: those of a configuration change it, any other ends the
@@ -37,11 +43,11 @@ func (l *Laws) checkConfig(e curfew.Event) error {
 		}
 		switch e.Kind {
 		case curfew.KindPlanProposed:
-			return see(e, func(b curfew.PlanProposed) error { c.proposed[b.Plan] = b.Config; return nil })
+			return see(e, func(b curfew.PlanProposed) error { c.plans[b.Plan] = lawPlan{b, hashOf(e)}; return nil })
 		case curfew.KindPlanDropped:
-			return see(e, func(b curfew.PlanActed) error { delete(c.proposed, b.Plan); return nil })
+			return see(e, func(b curfew.PlanActed) error { delete(c.plans, b.Plan); return nil })
 		case curfew.KindConfigApplied:
-			return see(e, c.apply)
+			return see(e, func(b curfew.ConfigApplied) error { c.applying = &b; return nil })
 		}
 		return nil
 	}
@@ -55,28 +61,20 @@ func (l *Laws) checkConfig(e curfew.Event) error {
 	return nil
 }
 
-// apply begins the changes of one config.applied. No other plan can be agreed to any more.
-func (c *lawConfig) apply(b curfew.ConfigApplied) error {
-	c.applying = &b
-	if b.Agreed != "" {
-		plan, ok := c.proposed[b.Plan]
-		if !ok {
-			return broken("the plan %s was applied, and nobody had proposed it", b.Plan)
-		}
-		c.agreed = &plan
-	}
-	clear(c.proposed)
-	return nil
-}
-
-// settle ends the changes of the last config.applied, and demands that they are what was agreed to.
+// settle ends the changes of the last config.applied, and demands that they are what was agreed
+// to. No other plan can be agreed to any more: each was made for what was before.
 func (c *lawConfig) settle() error {
-	head, agreed := c.applying, c.agreed
-	c.applying, c.agreed = nil, nil
-	if agreed == nil {
+	head := c.applying
+	if head == nil {
 		return nil
 	}
-	now, then := orderly(c.now), orderly(*agreed)
+	plan := c.plans[head.Plan]
+	c.applying = nil
+	clear(c.plans)
+	if head.Agreed == "" {
+		return nil
+	}
+	now, then := orderly(c.now), orderly(plan.Config)
 	for _, part := range []struct {
 		what      string
 		got, want any
@@ -90,9 +88,15 @@ func (c *lawConfig) settle() error {
 		{"policies", now.Policies, then.Policies},
 		{"freezes", now.Freezes, then.Freezes},
 	} {
-		got, errGot := json.Marshal(part.got)
-		want, errWant := json.Marshal(part.want)
-		if errGot != nil || errWant != nil || !bytes.Equal(got, want) {
+		got, err := json.Marshal(part.got)
+		if err != nil {
+			return broken("the %s after the plan %s cannot be compared: %v", part.what, head.Plan, err)
+		}
+		want, err := json.Marshal(part.want)
+		if err != nil {
+			return broken("the %s of the plan %s cannot be compared: %v", part.what, head.Plan, err)
+		}
+		if !bytes.Equal(got, want) {
 			return broken("the %s after the plan %s are not what %s agreed to", part.what, head.Plan, head.Agreed)
 		}
 	}
@@ -113,18 +117,11 @@ func orderly(c curfew.Config) curfew.Config {
 		}
 	}
 	out.Settings, out.Retention = c.Settings, c.Retention
-	keep(out.Resources, c.Resources)
-	keep(out.Roles, c.Roles)
-	keep(out.Policies, c.Policies)
-	keep(out.Freezes, c.Freezes)
+	maps.Copy(out.Resources, c.Resources)
+	maps.Copy(out.Roles, c.Roles)
+	maps.Copy(out.Policies, c.Policies)
+	maps.Copy(out.Freezes, c.Freezes)
 	return out
-}
-
-// keep copies into a map that is there also where the other one is not.
-func keep[K comparable, V any](into, from map[K]V) {
-	for k, v := range from {
-		into[k] = v
-	}
 }
 
 // founds reports whether an event makes the first person the first administrator.
@@ -197,6 +194,6 @@ func without[K ~string, V any](e curfew.Event, from map[K]V) (func(), bool, erro
 
 func (c *lawConfig) members(b curfew.GroupChanged) {
 	left := slices.DeleteFunc(slices.Clone(c.now.Groups[b.Group]), func(p curfew.Principal) bool { return slices.Contains(b.Removed, p) })
-	c.now.Groups[b.Group] = append(left, b.Added...)
+	c.now.Groups[b.Group] = slices.Compact(slices.Sorted(slices.Values(append(left, b.Added...))))
 	c.organized = true
 }

@@ -18,8 +18,6 @@ type lawTouches struct {
 	genesis    []byte
 	passkeys   map[string]*lawPasskey
 	heads      []ledger.Head // that were the newest within TouchLife; none: nobody gives them
-	plans      map[curfew.PlanID][]byte
-	proposed   map[curfew.PlanID][]string
 	open       map[curfew.WorkflowID]bool
 }
 
@@ -31,8 +29,7 @@ type lawPasskey struct {
 
 func newLawTouches() lawTouches {
 	return lawTouches{
-		passkeys: map[string]*lawPasskey{}, plans: map[curfew.PlanID][]byte{}, proposed: map[curfew.PlanID][]string{},
-		open: map[curfew.WorkflowID]bool{},
+		passkeys: map[string]*lawPasskey{}, open: map[curfew.WorkflowID]bool{},
 	}
 }
 
@@ -73,9 +70,6 @@ func (l *Laws) remember(e curfew.Event) error {
 		return see(e, func(b curfew.WorkflowChanged) error { t.open[b.Workflow.ID] = b.Workflow.Open; return nil })
 	case curfew.KindWorkflowClosed:
 		return see(e, func(b curfew.WorkflowChanged) error { delete(t.open, b.Workflow.ID); return nil })
-	case curfew.KindConfigApplied: // no other plan can be agreed to any more
-		clear(t.plans)
-		clear(t.proposed)
 	case curfew.KindPasskeyAdded:
 		return see(e, func(b curfew.PasskeyAdded) error { return l.checkPasskeyAdded(e, b) })
 	case curfew.KindPasskeyRemoved:
@@ -207,8 +201,9 @@ func (l *Laws) statementRecord(h *lawHeld, act curfew.Act, b curfew.StatementAct
 }
 
 func (l *Laws) planRecord(b curfew.PlanActed) curfew.Record {
-	r := l.record(curfew.ActAgree, b.By, l.authors[b.Plan], string(b.Plan), l.touches.plans[b.Plan])
-	r.Facts = l.touches.proposed[b.Plan]
+	plan := l.config.plans[b.Plan]
+	r := l.record(curfew.ActAgree, b.By, plan.Author, string(b.Plan), plan.hash)
+	r.Facts = plan.Lines
 	return r
 }
 

@@ -61,9 +61,8 @@ func TestTheFeedSaysOnlyWhatOneMaySee(t *testing.T) {
 		readers[who] = o.stream(who, "/api/v1/feed")
 	}
 	time.Sleep(200 * time.Millisecond) // they follow from here on
-	_, err := o.access.Do(ctx, access.Deny{Request: aliceRequest, By: o.who["dana"]})
-	must(t, err)
-	_, err = o.access.Do(ctx, access.RefuseStatement{Statement: aliceStatement, By: o.who["dana"]})
+	o.denies(t)
+	_, err := o.access.Do(ctx, access.RefuseStatement{Statement: aliceStatement, By: o.who["dana"]})
 	must(t, err)
 	_, err = o.access.Do(ctx, access.CutSession{Session: aliceSession, By: o.who["root"]})
 	must(t, err)

@@ -53,7 +53,7 @@ func fault(err error) *faultOut {
 	if e.Rule != "" {
 		code = e.Rule
 	}
-	f := client.Fault{Code: code, Title: title(e.Code), Detail: e.Message, Status: statusOf(e.Code)}
+	f := client.Fault{Code: code, Title: title(e), Detail: e.Message, Status: statusOf(e.Code)}
 	if e.Fix != "" {
 		f.Fix = []client.Fix{fixOf(e.Fix)}
 	}
@@ -76,8 +76,11 @@ func fixOf(fix string) client.Fix {
 	return client.Fix{Say: strings.TrimRight(say, ": "), Run: "curfew " + run}
 }
 
-func title(c curfew.Code) string {
-	switch c {
+func title(e *curfew.Error) string {
+	if e.Rule == "passphrase.wrong" {
+		return "This is not your passphrase"
+	}
+	switch e.Code {
 	case curfew.Invalid, curfew.Ambiguous:
 		return "The request cannot be understood"
 	case curfew.NotSignedIn:
@@ -100,12 +103,17 @@ func title(c curfew.Code) string {
 	return "Something is wrong with the gateway"
 }
 
-// failed logs what a caller is not told.
+// failed is what a caller is told of an error; what they are not is logged.
 func (s *Server) failed(err error, path string) error {
+	s.noted(err, path)
+	return fault(err)
+}
+
+// noted logs an error that says that something is wrong with the gateway.
+func (s *Server) noted(err error, path string) {
 	if code := curfew.CodeOf(err); code == curfew.Internal || code == curfew.Corrupt {
 		s.parts.Log.Error("a request failed", "path", path, "err", err)
 	}
-	return fault(err)
 }
 
 // newFault is what the library calls for a request that does not fit its schema.

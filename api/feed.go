@@ -25,9 +25,6 @@ const aliveSign = "event: alive\ndata: {}\n\n"
 // hintEvery is how often one reader is told at most.
 const hintEvery = 100 * time.Millisecond
 
-// reachEvery is how long a stream lets lists be that are far behind before it waits for them again.
-const reachEvery = 100 * time.Millisecond
-
 // admitEvery is how often a stream asks whether its reader may still read.
 const admitEvery = time.Second
 
@@ -216,10 +213,8 @@ func (s *Server) stillOf(ctx context.Context, level Level, of ...curfew.SessionI
 // before, looks too early, and is told of it no other time. It ends with the stream alone.
 func (s *Server) listed(ctx context.Context, position uint64) error {
 	for !history.Reach(ctx, s.parts.History, position, listBound) {
-		select {
-		case <-time.After(reachEvery):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -40,14 +40,20 @@ func (o *office) holdLists(at uint64) (let func()) {
 	return func() { until.Store(^uint64(0)) }
 }
 
+// denies has dana deny what alice asked for.
+func (o *office) denies(t *testing.T) {
+	t.Helper()
+	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
+	must(t, err)
+}
+
 // However long the lists lag behind what happened, who follows is told of it once they do not.
 func TestTheFeedWaitsForTheListsToTell(t *testing.T) {
 	o := newOffice(t)
 	let := o.holdLists(o.size())
 	f := o.stream("dana", "/api/v1/feed")
 	time.Sleep(300 * time.Millisecond)
-	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
-	must(t, err)
+	o.denies(t)
 	time.Sleep(listBound + 500*time.Millisecond)
 	let()
 	time.Sleep(2 * time.Second)
@@ -63,8 +69,7 @@ func TestFollowedEventsAreEachThemselves(t *testing.T) {
 	let := o.holdLists(from)
 	f := o.stream("tom", fmt.Sprintf("/api/v1/events?after=%d", from))
 	time.Sleep(300 * time.Millisecond)
-	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
-	must(t, err)
+	o.denies(t)
 	time.Sleep(listBound + 500*time.Millisecond)
 	let()
 	time.Sleep(2 * time.Second)
@@ -80,8 +85,7 @@ func TestTheFeedEndsWhileItWaitsForTheLists(t *testing.T) {
 	o.holdLists(o.size())
 	f := o.stream("dana", "/api/v1/feed")
 	time.Sleep(300 * time.Millisecond)
-	_, err := o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
-	must(t, err)
+	o.denies(t)
 	time.Sleep(200 * time.Millisecond)
 	over := make(chan string, 1)
 	go func() { over <- f.stop() }()
@@ -318,8 +322,7 @@ func TestTheFeedTellsOfEveryEventToWhoReadsTheLedger(t *testing.T) {
 			t.Errorf("%s is told of %v", who, got)
 		}
 	}
-	_, err = o.access.Do(t.Context(), access.Deny{Request: aliceRequest, By: o.who["dana"]})
-	must(t, err)
+	o.denies(t)
 	for who, told := range tells {
 		got := told()
 		if slices.Contains(got, "audit") != slices.Contains([]string{"root", "otto", "tom"}, who) || slices.Contains(got, "requests") != (who != "mallory") {

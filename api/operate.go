@@ -101,7 +101,7 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer done()
 		send := s.stream(h)
-		_ = s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
+		err := s.parts.Access.Follow(h.Context(), after, func(batch []curfew.Event) error {
 			if err := s.listed(h.Context(), batch[len(batch)-1].Position); err != nil {
 				return err
 			}
@@ -126,6 +126,9 @@ func (s *Server) events(ctx context.Context, c caller, in *struct {
 			}
 			return nil
 		})
+		if h.Context().Err() == nil {
+			s.noted(err, "/events")
+		}
 	}}, nil
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -146,8 +145,8 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 		return nil, err
 	}
 	var all []opened
-	var none []string // that cannot be seen: they are over, whether they ever were or not
-	var refused error
+	var none []string // that cannot be opened: they are over, whether they ever were or not
+	var refused []error
 	var ids []curfew.SessionID
 	closeAll := func() {
 		for _, o := range all {
@@ -157,10 +156,7 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 	for _, id := range in.Sessions {
 		r, show, err := s.open(ctx, c, id, "watch")
 		if err != nil {
-			if curfew.CodeOf(err) == curfew.NotFound {
-				none = append(none, id)
-			}
-			refused = cmp.Or(refused, err)
+			none, refused = append(none, id), append(refused, err)
 			continue
 		}
 		ids = append(ids, curfew.SessionID(id))
@@ -168,7 +164,10 @@ func (s *Server) peek(ctx context.Context, c caller, in *struct {
 	}
 	if len(all) == 0 {
 		done()
-		return nil, refused
+		return nil, refused[0]
+	}
+	for _, err := range refused {
+		s.noted(err, "/peek")
 	}
 	still := s.stillOf(ctx, SignedIn, ids...)
 	return &huma.StreamResponse{Body: func(h huma.Context) {

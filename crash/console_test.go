@@ -3,8 +3,6 @@ package crash
 import (
 	"context"
 	"testing"
-
-	"github.com/curfewhq/curfew/client"
 )
 
 // TestConsole drives the console in Chromium, with the whole program behind it, which is
@@ -18,11 +16,7 @@ func TestConsole(t *testing.T) {
 	}, done(func(what string) {
 		switch what {
 		case "ask meanwhile":
-			r, err := people["w2"].Ask(context.Background(), client.Ask{Role: "shop/mender", Resource: "shop-db", For: "20m", Reason: "asked while another one was read"})
-			if err != nil {
-				t.Errorf("ask: %v", err)
-			}
-			meanwhile = r.ID
+			meanwhile = people["w2"].asks(t, "asked while another one was read")
 		case "withdraw":
 			if _, err := people["w2"].Withdraw(context.Background(), meanwhile); err != nil {
 				t.Errorf("withdraw: %v", err)
@@ -51,9 +45,7 @@ func do(t *testing.T, g *gateway, people map[string]person, what string) {
 	case "start":
 		g.start()
 	case "ask":
-		if _, err := people["w2"].Ask(context.Background(), client.Ask{Role: "shop/mender", Resource: "shop-db", For: "20m", Reason: "asked while the page was away"}); err != nil {
-			t.Errorf("ask: %v", err)
-		}
+		people["w2"].asks(t, "asked while the page was away")
 	default:
 		t.Errorf("nobody can %s", what)
 	}

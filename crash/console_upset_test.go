@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/curfewhq/curfew/client"
 )
 
 // TestConsoleUpset has happen to the console what happens to pages that are open for long: no
@@ -19,15 +17,16 @@ func TestConsoleUpset(t *testing.T) {
 	g, people, text := office(t, "upset")
 	who := map[string]any{"alice": shownAs("w1", "Worker One"), "dana": shownAs("lea", "Lea Lead"), "stranger": shownAs("mallory", "Worker")}
 	var conn *pgx.Conn
+	say := func(sql string) {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Errorf("say: %v", err)
+		}
+	}
 	browse(t, g, "upset.mjs", map[string]any{"people": who}, func(what string) string {
 		verb, rest, _ := strings.Cut(what, " ")
 		switch verb {
 		case "ask":
-			r, err := people[rest].Ask(ctx, client.Ask{Role: "shop/mender", Resource: "shop-db", For: "20m", Reason: "asked by " + rest})
-			if err != nil {
-				t.Errorf("ask: %v", err)
-			}
-			return r.ID
+			return people[rest].asks(t, "asked by "+rest)
 		case "withdraw":
 			_, err := people["w1"].Withdraw(ctx, rest)
 			if _, other := people["w2"].Withdraw(ctx, rest); err != nil && other != nil {
@@ -35,16 +34,9 @@ func TestConsoleUpset(t *testing.T) {
 			}
 		case "connect":
 			conn, _ = g.connected(people["w3"], g.given(people["w3"]).ID)
-			rest = "SELECT 1 AS said"
-			fallthrough
+			say("SELECT 1 AS said")
 		case "say":
-			sql := rest
-			if verb == "say" {
-				sql = "SELECT 'said " + rest + "'"
-			}
-			if _, err := conn.Exec(ctx, sql); err != nil {
-				t.Errorf("say: %v", err)
-			}
+			say("SELECT 'said " + rest + "'")
 		case "leave":
 			_ = conn.Close(ctx)
 		case "policy":
@@ -53,6 +45,8 @@ func TestConsoleUpset(t *testing.T) {
 			g.stop()
 		case "start":
 			g.start()
+		default:
+			t.Errorf("nobody can %s", what)
 		}
 		return "done"
 	})

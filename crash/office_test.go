@@ -44,6 +44,16 @@ func (p person) applies(t *testing.T, text string) {
 	}
 }
 
+// asks asks for a role that somebody else approves.
+func (p person) asks(t *testing.T, reason string) (id string) {
+	t.Helper()
+	r, err := p.Ask(context.Background(), client.Ask{Role: "shop/mender", Resource: "shop-db", For: "20m", Reason: reason})
+	if err != nil {
+		t.Errorf("ask: %v", err)
+	}
+	return r.ID
+}
+
 // shownAs is somebody as a script in a browser knows them.
 func shownAs(name, shown string) map[string]string {
 	return map[string]string{"email": name + "@shop.example", "passphrase": passphrase(name + "@shop.example"), "name": shown}

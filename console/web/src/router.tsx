@@ -24,7 +24,7 @@ const texts = <K extends string>(...names: K[]) => (search: Record<string, unkno
 };
 
 const home = createRoute({ getParentRoute: () => root, path: "/", component: Home });
-export const requestsRoute = createRoute({ getParentRoute: () => root, path: "/requests", component: Requests, validateSearch: texts("tab", "id", "do", "q") });
+export const requestsRoute = createRoute({ getParentRoute: () => root, path: "/requests", component: Requests, validateSearch: texts("tab", "id", "do") });
 export const accessRoute = createRoute({ getParentRoute: () => root, path: "/access", component: lazyRouteComponent(() => import("./pages/Access"), "Access"), validateSearch: texts("ask", "q", "from") });
 const live = createRoute({ getParentRoute: () => root, path: "/live", component: lazyRouteComponent(() => import("./pages/Live"), "Live"), validateSearch: texts("wall", "grant") });
 export const sessionsRoute = createRoute({

@@ -68,6 +68,16 @@ const dana = await person("dana");
   await p.keyboard.press("Escape");
   await p.locator(".dialog,.palette").waitFor({ state: "detached" });
   await until(async () => /^Deny/.test((await p.evaluate(() => document.activeElement?.textContent)) ?? ""), "the focus comes back to what opened a dialog");
+  // A link that opens a decision decides nothing, and is not there any more once it is open.
+  await p.goto(`${given.base}/requests?id=${ids[1]}&do=approve`);
+  await p.locator(".dialog").waitFor();
+  await p.keyboard.press("Enter");
+  await p.waitForURL((u) => u.searchParams.get("id") === ids[1] && !u.searchParams.has("do"));
+  await sleep(300);
+  check((await p.locator(".dialog").count()) === 1 && (await read(p, `/requests/${ids[1]}`)).status === "pending", "a link has decided");
+  await p.reload();
+  await p.locator(".request-title").waitFor();
+  check((await p.locator(".dialog").count()) === 0, "a link opens its decision again");
   for (const id of ids) await parent(`withdraw ${id}`);
   // Each filter stands in the address, and comes back from there.
   await p.goto(`${given.base}/roles`);

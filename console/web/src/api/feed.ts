@@ -1,8 +1,8 @@
 import type { Query, QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { anew, shown } from "./anew";
-import { away } from "../parts/seen";
 import { address, get } from "./client";
+import { isSeen, onSeen } from "./seen";
 
 export type Link = "live" | "reconnecting" | "offline";
 
@@ -109,23 +109,21 @@ export function follow(client: QueryClient): () => void {
     if (source?.readyState === EventSource.OPEN && Date.now() - heard > silent) source.dispatchEvent(new Event("error"));
   }, 5000);
   // A page that nobody sees gives its place up: browsers open few streams to one place.
-  let hidden: ReturnType<typeof setTimeout> | undefined;
-  const seen = (): void => {
-    clearTimeout(hidden);
-    if (document.hidden) {
-      hidden = setTimeout(() => { source?.close(); source = null; clearTimeout(timer); }, away);
+  const unwatch = onSeen(() => {
+    if (!isSeen()) {
+      source?.close();
+      source = null;
+      clearTimeout(timer);
     } else if (!source || source.readyState === EventSource.CLOSED) {
       clearTimeout(timer);
       broken = Math.max(broken, 1);
       open();
     }
-  };
-  document.addEventListener("visibilitychange", seen);
+  });
   return () => {
     gone = true;
     clearInterval(silence);
-    document.removeEventListener("visibilitychange", seen);
-    clearTimeout(hidden);
+    unwatch();
     clearTimeout(timer);
     source?.close();
   };

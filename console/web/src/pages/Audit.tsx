@@ -20,7 +20,7 @@ export function parse(q: string): { by: Partial<Record<Word, string>>; lost: str
   const lost: string[] = [];
   for (const w of q.split(/\s+/).filter(Boolean)) {
     const [name, ...rest] = w.split(":");
-    if (rest.length && rest.join(":") && (words as readonly string[]).includes(name ?? "") && !by[name as Word]) by[name as Word] = rest.join(":");
+    if (rest.join(":") && (words as readonly string[]).includes(name ?? "") && !by[name as Word]) by[name as Word] = rest.join(":");
     else if (/^[a-z]+\.[a-z_]*$/.test(w) && !by.kind) by.kind = w;
     else lost.push(w);
   }
@@ -45,9 +45,8 @@ export function Audit() {
   const [q, setQ] = useState(search.q ?? "");
   useEffect(() => setQ(search.q ?? ""), [search.q]);
   const [saved, setSaved] = useState<string[]>(() => { try { return JSON.parse(localStorage.getItem(store) ?? "[]") as string[]; } catch { return []; } });
-  const narrow = useMemo(() => ({ ...parse(search.q ?? "").by, from: search.from, to: search.to }), [search.q, search.from, search.to]);
-  const { lost } = parse(search.q ?? "");
-  const audit = useAudit(narrow, viewer && !lost.length);
+  const { by, lost } = useMemo(() => parse(search.q ?? ""), [search.q]);
+  const audit = useAudit({ ...by, from: search.from, to: search.to }, viewer && !lost.length);
   const head = useQuery({ queryKey: ["audit", "head"], queryFn: ({ signal }) => get<Schemas["Head"]>("/ledger/head", undefined, signal), enabled: viewer });
   const chain = useQuery({ queryKey: ["chain"], queryFn: ({ signal }) => get<Schemas["Chain"]>("/ledger/check", undefined, signal), enabled: viewer && !!head.data && head.data.size <= bySelf, staleTime: Infinity, retry: false, meta: once });
   const items = useMemo(() => audit.data?.pages.flatMap((p) => p.items ?? []) ?? [], [audit.data]);
@@ -75,7 +74,7 @@ export function Audit() {
       <div className="chips" role="group" aria-label="Views">
         {ready.map(([name, v]) => <button type="button" key={name} className="chip" aria-pressed={(search.q ?? "") === v} onClick={() => set({ q: v })}>{name}</button>)}
         {saved.map((v) => <span key={v} className="chip-pair"><button type="button" className="chip" aria-pressed={search.q === v} onClick={() => set({ q: v })}>{v}</button><button type="button" className="chip" aria-label={`Forget the view ${v}`} onClick={() => keep(saved.filter((x) => x !== v))}>×</button></span>)}
-        {Object.entries(parse(search.q ?? "").by).map(([w, v]) => <button type="button" key={w} className="chip" aria-label={`Without ${w} ${v}`} onClick={() => set({ q: without(search.q ?? "", w, v), from: search.from, to: search.to })}>{w}: {plain(v)} ×</button>)}
+        {Object.entries(by).map(([w, v]) => <button type="button" key={w} className="chip" aria-label={`Without ${w} ${v}`} onClick={() => set({ q: without(search.q ?? "", w, v), from: search.from, to: search.to })}>{w}: {plain(v)} ×</button>)}
         {search.from ? <button type="button" className="chip" aria-pressed onClick={() => set({ q: search.q })}>{clock(search.from)} – {clock(search.to)} ×</button> : null}
       </div>
       {lost.length ? <p className="fault inline" role="alert"><span>Nothing is narrowed by {lost.map((w, i) => <span key={i}>{i ? ", " : ""}<code>{plain(w)}</code></span>)}. There are {words.map((w, i) => <span key={w}>{i ? ", " : ""}<code>{w}:</code></span>)}, each once; for example <code>person:{plain((lost[0] ?? "").replace(/^.*:/, "")) || "alice"}</code>.</span></p> : null}

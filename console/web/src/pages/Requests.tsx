@@ -18,7 +18,7 @@ const tabs = [
 ] as const;
 
 /**
- * The request whose card is there before one is chosen: the newest when the page came to the list.
+ * The request whose card is there before one is chosen: the first when the page came to the list.
  * It stays while others come and when it is decided: nobody decides another one than they read.
  */
 function unasked(kept: { current: { tab: string; id: string } }, tab: string, items: Request[]): string {
@@ -42,7 +42,7 @@ export function Requests() {
   const kept = useRef({ tab, id: "" });
   const first = unasked(kept, tab, list.isPlaceholderData ? [] : items);
   const wide = useWidth() > 900; // list and card side by side
-  const shown = search.id ?? (wide && first ? first : undefined);
+  const shown = search.id ?? ((wide && first) || undefined);
   const index = items.findIndex((r) => r.id === shown);
   const select = (id: string | undefined): void => void go({ to: "/requests", search: { tab: search.tab, id }, replace: !!search.id });
 

@@ -39,7 +39,7 @@ function Form({ offer, grant, reason: before, onClose }: Omit<Props, "offer"> & 
       const asked = grant ? extend.mutateAsync({ id: grant.id, for: time, reason }) : ask.mutateAsync({ role: offer.role, resource: offer.resource, for: time, reason, workflow: workflow || undefined });
       void asked.then((r) => {
         onClose();
-        say(r.status === "approved" ? (grant ? "You have more time." : `You have it: curfew connect ${offer.resource}`) : `Asked. ${r.waiting?.map(plain).join(" or ") || "Somebody"} can say yes.`);
+        say(r.status === "approved" ? (grant ? "You have more time." : `You have it: curfew connect ${offer.resource}`) : `Asked. ${r.waiting?.join(" or ") || "Somebody"} can say yes.`);
       }, unsaid);
     }}>
       <p>{sentence(offer.effect)}</p>

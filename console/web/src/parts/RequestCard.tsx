@@ -53,7 +53,7 @@ export function RequestCard({ request: r, act }: { request: Request; act?: strin
                 <li className="wait"><Waits for={r.waiting ?? []} you={r.may_decide} name={me.data?.name ?? ""} /></li>
               ) : null}
             </ul>
-            {pending && r.takes?.length ? <p className="muted small">It takes that {r.takes.map(plain).join(", and that ")}{r.votes?.length ? `; ${r.votes.length === 1 ? "one person has" : `${r.votes.length} people have`} so far` : pending ? "; nobody has yet" : ""}.</p> : null}
+            {pending && r.takes?.length ? <p className="muted small">It takes that {r.takes.map(plain).join(", and that ")}{r.votes?.length ? `; ${r.votes.length === 1 ? "one person has" : `${r.votes.length} people have`} so far` : "; nobody has yet"}.</p> : null}
             {usual.length ? (
               <details><summary>and {usual.length} more that hold</summary><ul className="checks">{usual.map((c, i) => <li key={i} className="yes">{plain(sayCheck(c))}</li>)}</ul></details>
             ) : null}
@@ -140,6 +140,9 @@ function When({ request: r, own }: { request: Request; own: boolean }) {
   );
 }
 
+/** How long a grant of high risk waits for its start, in ms (0048). */
+const riskWait = 10_000;
+
 const refusals = ["Not now", "A smaller role does it", "Talk to me first"];
 
 /** Approve for so long, approve and watch, or deny. */
@@ -168,8 +171,8 @@ function Decide({ request: r, act }: { request: Request; act: string | undefined
     approve.mutateAsync({ id: r.id, digest: r.digest, passphrase, ...(time === r.for ? {} : { for: time }) }).then((x) => {
       const grant = x.grant;
       const waits = r.risk === "high" && !r.extends;
-      const starts = Date.now() + 10_000;
-      say(x.status === "approved" ? `${plain(r.who)} may use ${r.role} on ${r.resource} for ${duration(time)}${waits ? ", in ten seconds" : ""}.` : "Your approval counts; it takes more.", {
+      const starts = Date.now() + riskWait;
+      say(x.status === "approved" ? `${r.who} may use ${r.role} on ${r.resource} for ${duration(time)}${waits ? ", in ten seconds" : ""}.` : "Your approval counts; it takes more.", {
         description: grant && r.extends ? "Undo ends the whole grant." : undefined,
         undo: grant ? () => void revoke.mutateAsync({ id: grant, why: "the approval was undone" }).then(
           () => say(waits && Date.now() < starts ? "Undone: it has not started." : "Undone: it has ended."),

@@ -3,7 +3,7 @@ import { Ellipsis, Search } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { lastKnown, useLink } from "../api/feed";
 import { useGrants, useMe, useRequests, useSessions, useStatements } from "../api/queries";
-import { clock, plain } from "./format";
+import { clock } from "./format";
 import { Dialog } from "./Dialog";
 import { useKeys } from "./keys";
 import { serverNow, setServerTime } from "./now";
@@ -81,7 +81,7 @@ function useLastMinute(): void {
         const left = Date.parse(g.end ?? "") - serverNow();
         if (!(left > 0 && left <= 60_000) || said.current.has(`${g.id} ${g.end}`)) continue;
         said.current.add(`${g.id} ${g.end}`);
-        say(`Your access to ${plain(g.resource)} ends within a minute.`, { description: "What is open there is cut then.", bad: true });
+        say(`Your access to ${g.resource} ends within a minute.`, { description: "What is open there is cut then.", bad: true });
       }
     };
     look();

@@ -18,6 +18,9 @@ export function Empty({ title, children, run }: { title: string; children?: Reac
   );
 }
 
+/** What to do, without the flags of the command line: there are none on a page. */
+const unflagged = (say: string): string => say.replace(/--for (\S+)/, (flag, d: string) => duration(d) || flag);
+
 /** What went wrong, why, what to do, and the reference by which it is found again. */
 export function Fault({ error, retry, inline }: { error: unknown; retry?: () => void; inline?: boolean }) {
   const f = error instanceof Failure ? error : null;
@@ -26,12 +29,12 @@ export function Fault({ error, retry, inline }: { error: unknown; retry?: () => 
     <div className={inline ? "fault inline" : "state fault"} role="alert">
       <Icon size={inline ? 16 : 28} aria-hidden />
       <div>
-        <p className="state-title">{f?.code === "passphrase.wrong" ? "This is not your passphrase." : f ? f.message : "Something went wrong on this page."}</p>
-        {f?.detail && f.detail !== f.message && f.code !== "passphrase.wrong" ? <p>{f.detail}</p> : null}
+        <p className="state-title">{f ? f.message : "Something went wrong on this page."}</p>
+        {f?.detail && f.detail.toLowerCase() !== f.message.toLowerCase() ? <p>{f.detail}</p> : null}
         {!f && error instanceof Error ? <p className="muted">{error.message}</p> : null}
         {f?.fix.map((x, i) => (
           <div key={i}>
-            {x.say ? <p>{x.say.replace(/--for (\S+)/, (flag, d: string) => duration(d) || flag)}</p> : null}
+            {x.say ? <p>{unflagged(x.say)}</p> : null}
             {x.run ? <Copy text={x.run} /> : null}
           </div>
         ))}

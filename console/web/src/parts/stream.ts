@@ -4,7 +4,7 @@ import { anew } from "../api/anew";
 import { address, Failure, get } from "../api/client";
 import type { Schemas } from "../api/client";
 import type { Item } from "../api/queries";
-import { useSeen } from "./seen";
+import { useSeen } from "../api/seen";
 
 export type Screen = Schemas["Screen"];
 export type Peek = Schemas["Peek"];
