@@ -21,6 +21,7 @@ func driven(t *testing.T) (*Store, func() (*Store, error)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.wg.Wait) // what it does beside the steps ends before its folder does
 	return s, func() (*Store, error) { return Open(p) }
 }
 
